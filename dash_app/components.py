@@ -1,0 +1,351 @@
+"""Pieces that the operations pages are made of: the frame, the headline, tables, statuses, times, empty states.
+
+Does not belong here: queries, callbacks, or figures.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import quote, urlencode, urlsplit
+
+import dash_ag_grid as dag
+import dash_mantine_components as dmc
+from dash import dcc, html
+from dash.development.base_component import Component
+
+from dash_app.cache import Look
+from dash_app.queries import RATED_ATTEMPTS, ROW_COUNTS, Overview
+from dash_app.sign_in import csrf_token
+from dash_app.statuses import Status, Tone, status
+
+Row = dict[str, Any]
+Children = Sequence[Component | str] | Component | str | None
+
+SIGNS = {Tone.GOOD: "✓", Tone.WARN: "!", Tone.BAD: "✕", Tone.BUSY: "↻", Tone.NONE: "–"}
+VERDICT_SIGNS = {**SIGNS, Tone.NONE: "…"}
+
+
+def frame(page: Component) -> Component:
+    """The frame around every page: its name, where one can go, and what is one's own."""
+    return dmc.MantineProvider(
+        [
+            html.A("Skip to content", href="#content", className="skip"),
+            html.Header([_brand(), _navigation(), _own()], className="bar"),
+            html.Main(page, id="content", tabIndex="-1"),
+            dcc.Store(id="nothing"),
+        ],
+        defaultColorScheme="auto",
+        theme={"fontFamily": "var(--font)", "fontFamilyMonospace": "var(--mono)", "primaryColor": "cyan", "defaultRadius": "md"},
+    )
+
+
+def _brand() -> Component:
+    return dcc.Link(
+        [
+            html.Img(src="/assets/favicon.svg", alt="", width=24, height=24),
+            html.Span("Clearlake", className="brand-name"),
+            html.Span("Operations", className="brand-part"),
+        ],
+        href="/",
+        className="brand",
+    )
+
+
+def _navigation() -> Component:
+    return html.Nav(dcc.Link("Pipelines", href="/", className="nav-link"), **{"aria-label": "Pages"})
+
+
+def _own() -> Component:
+    toggle = dmc.ColorSchemeToggle(
+        id="scheme",
+        lightIcon=html.Span("☀", **{"aria-hidden": "true"}),
+        darkIcon=html.Span("☾", **{"aria-hidden": "true"}),
+        variant="default",
+        size="lg",
+        **{"aria-label": "Switch between light and dark"},
+    )
+    sign_out = html.Form(
+        [dcc.Input(type="hidden", name="csrf", value=csrf_token()), html.Button("Sign out", type="submit", className="button")],
+        action="/logout",
+        method="post",
+    )
+    return html.Div([toggle, sign_out], className="own")
+
+
+def banner(look: Look[Any]) -> Component | None:
+    """What to know when the store does not answer: why, and how old the page is."""
+    if look.error is None:
+        return None
+    shown = ["This page shows what was known ", ago(_ms(look.seen_at)), "."] if look.seen_at else ["Nothing has been read yet."]
+    return html.Div(
+        [
+            html.Span("!", className="banner-sign", **{"aria-hidden": "true"}),
+            html.Div(
+                [
+                    html.Strong("The store does not answer."),
+                    html.Span([" ", *shown, " It is tried again by itself."]),
+                    html.Div(look.error.message, className="banner-detail"),
+                    html.Div(f"Next: {look.error.next_step}", className="banner-detail") if look.error.next_step else None,
+                ]
+            ),
+        ],
+        className="banner",
+        role="alert",
+    )
+
+
+def headline(overview: Overview) -> Component:
+    """Is everything well? Counts of pipelines by state, and the age of the newest fact."""
+    health = list(overview.health().values())
+    counts = [(tone, health.count(tone)) for tone in (Tone.GOOD, Tone.WARN, Tone.BAD)]
+    words = {Tone.GOOD: "well", Tone.WARN: "warned", Tone.BAD: "failed"}
+    return html.Div(
+        [
+            _verdict(overview),
+            html.Dl(
+                [_tile(words[tone], f"{n:,}", tone if n else Tone.NONE) for tone, n in counts]
+                + [_tile("running now", f"{len(overview.running()):,}", Tone.BUSY if overview.running() else Tone.NONE)]
+                + [_tile("newest fact", ago(overview.recorded_ms), Tone.NONE, wide=True)],
+                className="tiles",
+            ),
+        ],
+        className="headline",
+    )
+
+
+def _verdict(overview: Overview) -> Component:
+    health = overview.health()
+    troubled = {tone: [name for name, t in health.items() if t is tone] for tone in Tone}
+    if not health:
+        tone, text, detail = Tone.NONE, "No run yet", "Nothing has been recorded in this lake."
+    elif names := troubled[Tone.BAD]:
+        tone, text, detail = Tone.BAD, _is_are(len(names), "failing"), ", ".join(names)
+    elif names := troubled[Tone.WARN]:
+        tone, text, detail = Tone.WARN, _is_are(len(names), "worth a look"), ", ".join(names)
+    elif names := troubled[Tone.NONE]:
+        tone, text, detail = Tone.NONE, "Waiting for a first run to end", ", ".join(names)
+    else:
+        tone, text, detail = Tone.GOOD, "Everything is well", f"{_n(len(health), 'pipeline')}, {_n(len(overview.pipelines), 'table')}"
+    sign = html.Span(VERDICT_SIGNS[tone], className=f"verdict-sign tone-{tone}", **{"aria-hidden": "true"})
+    return html.Div([sign, html.Div([html.H1(text), html.P(detail)])], className="verdict", id="verdict")
+
+
+def _is_are(n: int, what: str) -> str:
+    return f"{_n(n, 'pipeline')} {'is' if n == 1 else 'are'} {what}"
+
+
+def _n(n: int, noun: str) -> str:
+    return f"{n:,} {noun}{'' if n == 1 else 's'}"
+
+
+def _tile(label: str, value: Children, tone: Tone, *, wide: bool = False) -> Component:
+    key = label.replace(" ", "-")
+    return html.Div(
+        [html.Dt(label), html.Dd(value, id=f"tile-{key}", className=f"ink-{tone}")], className="tile tile-wide" if wide else "tile"
+    )
+
+
+def live(look: Look[Any]) -> Children:
+    """When the facts were last looked at."""
+    return ["looked ", ago(_ms(look.seen_at))] if look.seen_at else "not read yet"
+
+
+def pill(shown: Status) -> Component:
+    """A status as a sign, a colour and a word."""
+    sign = html.Span(SIGNS[shown.tone], className="pill-sign", **{"aria-hidden": "true"})
+    return html.Span([sign, shown.label], className=f"pill tone-{shown.tone}", title=shown.meaning)
+
+
+def ago(ms: int | None) -> Component:
+    """How long ago, kept right by the browser; UTC on hover."""
+    return _time(ms, "ago")
+
+
+def clock(ms: int | None) -> Component:
+    """Day and time in the viewer's zone; UTC on hover."""
+    return _time(ms, "clock")
+
+
+def _time(ms: int | None, kind: str) -> Component:
+    if ms is None:
+        return html.Span("–")
+    moment = datetime.fromtimestamp(ms / 1000, UTC)
+    return html.Time(
+        moment.strftime("%Y-%m-%d %H:%M UTC"), dateTime=moment.isoformat(), className=kind, title=moment.strftime("%Y-%m-%d %H:%M:%S UTC")
+    )
+
+
+def _ms(moment: datetime | None) -> int | None:
+    return None if moment is None else int(moment.timestamp() * 1000)
+
+
+def section(title: str, children: Children, *, identity: str, note: Children = None) -> Component:
+    """A part of a page under its heading."""
+    head = html.Div([html.H2(title, id=f"{identity}-title"), html.Div(note, className="note", id=f"{identity}-note")], className="section-head")
+    return html.Section([head, html.Div(children, className="card")], id=identity, **{"aria-labelledby": f"{identity}-title"})
+
+
+def empty(text: str, *, next_step: str = "", command: str = "") -> Component:
+    """What to show, and what to do next, where there is nothing to show."""
+    return html.Div(
+        [html.P(text), html.P([next_step, " " if command else None, html.Code(command) if command else None], className="muted")],
+        className="empty",
+    )
+
+
+def table(headings: Sequence[str], rows: Sequence[Sequence[Children]], *, numeric: Sequence[int] = (), label: str) -> Component:
+    """A plain table; columns whose index is in `numeric` are aligned on the right."""
+    kinds = ["num" if i in numeric else "" for i in range(len(headings))]
+    return html.Div(
+        html.Table(
+            [
+                html.Thead(html.Tr([html.Th(h, className=k, scope="col") for h, k in zip(headings, kinds, strict=True)])),
+                html.Tbody([html.Tr([html.Td(c, className=k) for c, k in zip(row, kinds, strict=True)]) for row in rows]),
+            ],
+            **{"aria-label": label},
+        ),
+        className="table-scroll",
+        tabIndex="0",
+        role="region",
+        **{"aria-label": label},
+    )
+
+
+def facts(values: Mapping[str, Children]) -> Component:
+    """Names with their values."""
+    return html.Dl([html.Div([html.Dt(name), html.Dd(value)]) for name, value in values.items()], className="facts")
+
+
+def count(value: int | None) -> str:
+    """A count with thousand separators."""
+    return "–" if value is None else f"{value:,}"
+
+
+def seconds(value: float | None) -> str:
+    """A duration for people."""
+    if value is None:
+        return "–"
+    if value < 10:
+        return f"{value:.1f} s"
+    if value < 60:
+        return f"{value:.0f} s"
+    minutes, rest = divmod(round(value), 60)
+    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def run_link(run_id: str) -> Component:
+    """A link to the run's page."""
+    return dcc.Link(run_id, href=f"/runs/{quote(run_id, safe='')}", className="mono")
+
+
+def outside_link(url: str | None) -> Children:
+    """A link out, only where it is a web address; text otherwise."""
+    if url and urlsplit(url).scheme in ("http", "https"):
+        return html.A("open", href=url, target="_blank", rel="noopener noreferrer")
+    return url
+
+
+def view_search(pipeline: str | None, asset: str | None) -> str:
+    """The query string of the Pipelines page for one pipeline, or one table of it."""
+    chosen = {"pipeline": pipeline, "table": asset}
+    query = urlencode({k: v for k, v in chosen.items() if v})
+    return f"?{query}" if query else ""
+
+
+def _numeric(field: str, heading: str, tip: str, **more: Any) -> Row:
+    base = {"field": field, "headerName": heading, "headerTooltip": tip, "type": "numericColumn", "cellClass": "num"}
+    return {**base, "valueFormatter": {"function": "count(params.value)"}, "flex": 8, "minWidth": 62, **more}
+
+
+_COUNT_TIPS = {
+    "read": "Records or rows read",
+    "inserted": "Rows inserted",
+    "updated": "Rows updated",
+    "deleted": "Rows deleted",
+    "quarantined": "Rows set aside with the reason",
+    "duplicate": "Rows that were there already",
+    "held_back": "Rows held back with their tenant's slice",
+}
+_COUNT_WIDTHS = {"read": 74, "inserted": 74, "quarantined": 86, "duplicate": 72}
+OF_LAST = " by the last attempt that is over."
+
+
+def pipelines_grid(rows: list[Row]) -> Component:
+    """The table of pipelines: a row for each table that a pipeline writes."""
+    counts = [
+        _numeric(f"rows_{c}", c.replace("_", " ").capitalize(), _COUNT_TIPS[c] + OF_LAST, minWidth=_COUNT_WIDTHS.get(c, 64)) for c in ROW_COUNTS
+    ]
+    columns = [
+        {"field": "pipeline", "headerName": "Pipeline and table", "cellRenderer": "Pipeline", "flex": 22, "minWidth": 178},
+        {"field": "layer", "headerName": "Layer", "cellRenderer": "Layer", "flex": 7, "minWidth": 74},
+        {"field": "label", "headerName": "Status", "cellRenderer": "Status", "flex": 12, "minWidth": 112, "comparator": {"function": "byTone"}},
+        {"field": "last_success_ms", "headerName": "Last success", "cellRenderer": "Ago", "flex": 9, "minWidth": 84},
+        _numeric("duration_s", "Duration", "How long the last attempt that is over took.", valueFormatter={"function": "seconds(params.value)"}),
+        *counts,
+        _numeric("success_rate", "Success", f"Share of the last {RATED_ATTEMPTS} attempts that succeeded.", cellRenderer="SuccessRate", minWidth=70),
+        {"field": "trend", "headerName": "Rows inserted", "headerTooltip": f"The last {RATED_ATTEMPTS} attempts; a cross is a failed one.",
+         "cellRenderer": "Sparkline", "sortable": False, "flex": 13, "minWidth": 140},
+    ]  # fmt: skip
+    return grid(
+        "pipelines-grid",
+        rows,
+        columns,
+        row_height=52,
+        options={
+            "rowSelection": {"mode": "singleRow", "checkboxes": False, "enableClickSelection": False},
+            "onGridSizeChanged": {"function": "fitColumns(params)"},
+            "onCellClicked": {"function": "choose(params)"},
+            "onCellKeyDown": {"function": "chooseByKey(params)"},
+        },
+    )
+
+
+def failures_grid(rows: list[Row]) -> Component:
+    """The table of failed attempts."""
+    columns = [
+        {"field": "happened_ms", "headerName": "When", "cellRenderer": "Clock", "flex": 9, "minWidth": 104},
+        {"field": "pipeline", "headerName": "Pipeline and table", "cellRenderer": "Place", "flex": 14, "minWidth": 160},
+        {"field": "label", "headerName": "Status", "cellRenderer": "Status", "flex": 10, "minWidth": 112},
+        {"field": "error_message", "headerName": "Error", "cellRenderer": "Error", "wrapText": True, "autoHeight": True, "flex": 36, "minWidth": 260},
+        _numeric("attempt", "Attempt", "Attempt of the step within its run.", flex=6, minWidth=72),
+        {"field": "recovered", "headerName": "Since then", "cellRenderer": "Recovered", "flex": 9, "minWidth": 104},
+        {"field": "run_id", "headerName": "Run", "cellRenderer": "Run", "flex": 11, "minWidth": 104},
+    ]  # fmt: skip
+    return grid("failures-grid", rows, columns, row_height=52, options={"pagination": True, "paginationPageSize": 10, "paginationPageSizeSelector": False})
+
+
+def grid(identity: str, rows: list[Row], columns: list[Row], *, row_height: int, options: Row) -> Component:
+    """An AG Grid in the theme of these pages; rows with an `id` change in place."""
+    return dag.AgGrid(
+        id=identity,
+        rowData=rows,
+        columnDefs=columns,
+        defaultColDef={
+            "sortable": True,
+            "resizable": True,
+            "suppressHeaderMenuButton": True,
+            "wrapHeaderText": True,
+            "autoHeaderHeight": True,
+            "suppressMovable": True,
+        },
+        getRowId="params.data.id",
+        style={"height": None, "width": "100%"},
+        dashGridOptions={
+            "theme": {"function": "clearlakeTheme(agGrid)"},
+            "domLayout": "autoHeight",
+            "rowHeight": row_height,
+            "suppressCellFocus": False,
+            "animateRows": False,
+            "tooltipShowDelay": 300,
+            "enableCellTextSelection": True,
+            "ensureDomOrder": True,
+            **options,
+        },
+    )
+
+
+def step_status(row: Row) -> Component:
+    """The status of a step of a run."""
+    return pill(status(row["status"]))

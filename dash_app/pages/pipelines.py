@@ -1,0 +1,127 @@
+"""The Pipelines page: is everything well, what does each pipeline do, and what failed.
+
+Does not belong here: SQL (queries), or how a piece looks (components, figures).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import parse_qs
+
+from dash import ClientsideFunction, Dash, Input, Output, State, dcc, html, no_update
+from dash.development.base_component import Component
+
+from dash_app import components as ui
+from dash_app import figures
+from dash_app.context import facts_of_this_app
+from dash_app.queries import FAILURE_DAYS, TREND_DAYS, Overview
+
+PATH = "/"
+Chosen = tuple[str | None, str | None]
+
+
+def layout(pipeline: str | None = None, table: str | None = None, **_: str) -> Component:
+    """The page as it is now, for one pipeline and table where the address names them."""
+    look = facts_of_this_app().overview()
+    overview = look.value or Overview()
+    shown = overview.within(pipeline, table)
+    return html.Div(
+        [
+            dcc.Location(id="view", refresh=False),
+            dcc.Interval(id="every", interval=10_000),
+            dcc.Store(id="seen", data=look.fingerprint),
+            dcc.Store(id="trend-data", data=trend(shown, (pipeline, table))),
+            html.Div(ui.banner(look), id="banner"),
+            html.Div(ui.headline(overview), id="headline", **{"aria-live": "polite"}),
+            ui.section("Pipelines", _pipelines(overview), identity="pipelines", note=_note(look)),
+            ui.section("Rows inserted per day", _trend(), identity="trend", note=trend_note(shown, (pipeline, table))),
+            ui.section("Failed runs", _failures(shown, (pipeline, table)), identity="failures", note=chosen_note((pipeline, table))),
+        ],
+        className="page",
+    )
+
+
+def register(app: Dash) -> None:
+    """Keep the page up to date: look at each interval, draw only what changed."""
+
+    @app.callback(Output("looked", "children"), Output("banner", "children"), Output("seen", "data"), Input("every", "n_intervals"), State("seen", "data"), prevent_initial_call=True)  # fmt: skip
+    def look_again(_: int, seen: str) -> tuple[Any, ...]:
+        look = facts_of_this_app().overview()
+        return ui.live(look), ui.banner(look), no_update if look.fingerprint == seen else look.fingerprint
+
+    @app.callback(Output("headline", "children"), Output("pipelines-grid", "rowData"), Output("pipelines-empty", "children"), Input("seen", "data"), prevent_initial_call=True)  # fmt: skip
+    def draw_pipelines(_: str) -> tuple[Any, ...]:
+        overview = facts_of_this_app().overview().value or Overview()
+        return ui.headline(overview), overview.pipelines, no_pipelines(overview)
+
+    @app.callback(Output("trend-data", "data"), Output("trend-note", "children"), Output("failures-grid", "rowData"), Output("failures-empty", "children"), Output("failures-note", "children"), Input("seen", "data"), Input("view", "search"), prevent_initial_call=True)  # fmt: skip
+    def draw_chosen(_: str, search: str | None) -> tuple[Any, ...]:
+        chosen = chosen_in(search)
+        shown = (facts_of_this_app().overview().value or Overview()).within(*chosen)
+        rows = failure_rows(shown)
+        return trend(shown, chosen), trend_note(shown, chosen), rows, no_failures(shown, chosen), chosen_note(chosen)
+
+    app.clientside_callback(
+        ClientsideFunction("clearlake", "figure"), Output("trend-figure", "figure"), Input("trend-data", "data"), Input("scheme", "computedColorScheme")
+    )
+    app.clientside_callback(ClientsideFunction("clearlake", "selection"), Output("pipelines-grid", "selectedRows"), Input("view", "search"))
+
+
+def chosen_in(search: str | None) -> Chosen:
+    """Pipeline and table that a query string names."""
+    values = parse_qs((search or "").removeprefix("?"))
+    return values.get("pipeline", [None])[0], values.get("table", [None])[0]
+
+
+def trend(shown: Overview, chosen: Chosen) -> figures.Figure:
+    """The trend figure for what is chosen."""
+    title = " › ".join(part for part in chosen if part)
+    return figures.trend(shown.days, first_day=shown.first_day, n_days=TREND_DAYS, title=title or None)
+
+
+def trend_note(shown: Overview, chosen: Chosen) -> list[Any]:
+    """The legend of the trend, and a way back to all."""
+    layers = [html.Span([html.I(className=f"swatch layer-{name}"), name], className="legend") for name in figures.layers_shown(shown.days)]
+    crosses = [html.Span([html.I("✕", className="legend-cross"), "failed attempts"], className="legend")] if any(r["failed"] for r in shown.days) else []
+    return [*chosen_note(chosen), *layers, *crosses, html.Span(f"last {TREND_DAYS} days, UTC")]
+
+
+def chosen_note(chosen: Chosen) -> list[Any]:
+    """What is chosen, as a link that shows all again."""
+    if not any(chosen):
+        return []
+    name = " › ".join(part for part in chosen if part)
+    return [dcc.Link(["Only ", html.Strong(name), html.Span(" ✕", **{"aria-hidden": "true"})], href=PATH, className="chip", title="Show all pipelines")]
+
+
+def failure_rows(shown: Overview) -> list[dict[str, Any]]:
+    """Failed attempts as rows of the grid."""
+    return [{**row, "id": f"{row['run_id']}|{row['pipeline']}|{row['asset']}|{row['attempt']}"} for row in shown.failures]
+
+
+def no_pipelines(overview: Overview) -> Component | None:
+    """What to do where nothing has run."""
+    return None if overview.pipelines else ui.empty("No run yet.", next_step="Land a file, then start a run:", command="lakehouse run")
+
+
+def no_failures(shown: Overview, chosen: Chosen) -> Component | None:
+    """What to say where nothing failed."""
+    whose = f" of {' › '.join(part for part in chosen if part)}" if any(chosen) else ""
+    return None if shown.failures else ui.empty(f"No failed run{whose} in the last {FAILURE_DAYS} days.")
+
+
+def _pipelines(overview: Overview) -> list[Any]:
+    return [ui.pipelines_grid(overview.pipelines), html.Div(no_pipelines(overview), id="pipelines-empty")]
+
+
+def _failures(shown: Overview, chosen: Chosen) -> list[Any]:
+    return [ui.failures_grid(failure_rows(shown)), html.Div(no_failures(shown, chosen), id="failures-empty")]
+
+
+def _note(look: Any) -> Component:
+    return html.Span([html.I(className="live-dot"), html.Span(ui.live(look), id="looked")], className="live")
+
+
+def _trend() -> Component:
+    graph = dcc.Graph(id="trend-figure", figure={}, config={"displayModeBar": False, "responsive": True})
+    return html.Div(graph, role="img", **{"aria-label": "Rows inserted per day by pipeline and layer; the table above has the counts."})

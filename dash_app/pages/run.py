@@ -1,0 +1,197 @@
+"""The page of one run: its steps with all their facts, its checks, what it read and wrote, and its log.
+
+Does not belong here: SQL (queries), or pieces that other pages share (components).
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from dash import Dash, Input, Output, State, dcc, html, no_update
+from dash.development.base_component import Component
+
+from dash_app import components as ui
+from dash_app.cache import Look
+from dash_app.context import facts_of_this_app
+from dash_app.queries import LOG_LINES, STEP_TIMES, Run
+from dash_app.statuses import UNDER_WAY, Status, Tone, status, worst
+
+PATH_TEMPLATE = "/runs/<run_id>"
+
+OUTCOMES = {
+    "passed": Status("Passed", Tone.GOOD, "What was observed keeps to what is expected."),
+    "warned": Status("Warned", Tone.WARN, "What was observed is worth a look."),
+    "failed": Status("Failed", Tone.BAD, "What was observed breaks what is expected."),
+    "not_evaluated": Status("Not evaluated", Tone.BAD, "The check could not be run; that counts as a failure."),
+}
+IN_THE_SUMMARY = ("pipeline", "asset", "attempt", "status", "error_class", "error_message", "input_versions", "logs_url")
+LEVEL_TONES = {"ERROR": Tone.BAD, "CRITICAL": Tone.BAD, "WARNING": Tone.WARN, "WARN": Tone.WARN}
+
+
+def layout(run_id: str = "", **_: str) -> Component:
+    """The page of the run as it is now."""
+    look = facts_of_this_app().run(run_id)
+    return html.Div(
+        [
+            dcc.Interval(id="run-every", interval=10_000),
+            dcc.Store(id="run-id", data=run_id),
+            dcc.Store(id="run-seen", data=look.fingerprint),
+            html.Div(body(look, run_id), id="run-body"),
+        ],
+        className="page",
+    )
+
+
+def register(app: Dash) -> None:
+    """Keep the page up to date while the run goes on."""
+
+    @app.callback(Output("run-body", "children"), Output("run-seen", "data"), Input("run-every", "n_intervals"), State("run-id", "data"), State("run-seen", "data"), prevent_initial_call=True)  # fmt: skip
+    def look_again(_: int, run_id: str, seen: str) -> tuple[Any, Any]:
+        look = facts_of_this_app().run(run_id)
+        return (no_update, no_update) if look.fingerprint == seen else (body(look, run_id), look.fingerprint)
+
+
+def body(look: Look[Run], run_id: str) -> list[Component | None]:
+    """Everything about the run."""
+    run = look.value or Run(run_id)
+    back = dcc.Link("← Pipelines", href="/", className="back")
+    if not run.steps:
+        nothing = ui.empty("No run with this id has been recorded.", next_step="See what has run:", command="lakehouse runs")
+        return [back, ui.banner(look), html.H1(["Run ", html.Code(run_id)]), html.Div(nothing, className="card")]
+    return [
+        back,
+        ui.banner(look),
+        _head(run),
+        ui.section("Steps", [_step(s) for s in run.steps], identity="steps", note=f"{len(run.steps):,}"),
+        ui.section("Checks", _checks(run), identity="checks", note=f"{len(run.checks):,}"),
+        ui.section("Read and written", _lineage(run), identity="lineage"),
+        ui.section("Log", _log(run), identity="log", note=_log_note(run)),
+    ]
+
+
+def _head(run: Run) -> Component:
+    steps = run.steps
+    starts = [s["started_at"] for s in steps if s["started_at"]]
+    ends = [s["ended_at"] for s in steps if s["ended_at"]]
+    is_going = any(s["status"] in UNDER_WAY for s in steps)
+    took = (max(ends) - min(starts)) / 1000 if starts and ends and not is_going else None
+    parents = sorted({s[k] for s in steps for k in ("parent_run_id", "retry_of") if s[k]})
+    return html.Div(
+        [
+            html.Div([html.H1(["Run ", html.Code(run.run_id)]), ui.pill(_whole(run, is_going))], className="run-title"),
+            ui.facts(
+                {
+                    "Started": ui.clock(min(starts, default=None)),
+                    "Ended": ui.clock(None if is_going else max(ends, default=None)),
+                    "Took": ui.seconds(took),
+                    "Triggered by": ", ".join(sorted({s["trigger"] for s in steps if s["trigger"]})) or "–",
+                    "Code": html.Span(", ".join(sorted({s["code_version"] for s in steps if s["code_version"]})) or "–", className="mono"),
+                    **({"Retries or belongs to": _links(parents)} if parents else {}),
+                    **({"Retried or continued by": _links(run.retries)} if run.retries else {}),
+                }
+            ),
+        ],
+        className="card run-head",
+    )
+
+
+def _whole(run: Run, is_going: bool) -> Status:
+    if is_going:
+        return status("RUNNING")
+    last = {(s["pipeline"], s["asset"]): status(s["status"]) for s in run.steps}
+    tone = worst([s.tone for s in last.values()])
+    return next(s for s in last.values() if s.tone is tone)
+
+
+def _links(run_ids: list[str]) -> Component:
+    return html.Span([part for run_id in run_ids for part in (ui.run_link(run_id), " ")])
+
+
+def _step(step: dict[str, Any]) -> Component:
+    name = html.Span([html.Strong(step["asset"]), html.Span(f"{step['pipeline']} · attempt {step['attempt']}", className="muted")], className="step-name")
+    numbers = [("read", step["rows_read"]), ("inserted", step["rows_inserted"]), ("quarantined", step["rows_quarantined"])]
+    summary = [name, ui.step_status(step), *[html.Span([html.B(ui.count(n)), f" {word}"], className="step-number") for word, n in numbers]]
+    error = html.Pre(f"{step['error_class']}: {step['error_message'] or ''}", className="error") if step["error_class"] else None
+    return html.Details(
+        [html.Summary([*summary, html.Span(ui.seconds(step["duration_s"]), className="step-number")]), error, ui.facts(_all_facts(step))],
+        open=status(step["status"]).tone is Tone.BAD or None,
+        className="step",
+    )
+
+
+def _all_facts(step: dict[str, Any]) -> dict[str, Any]:
+    shown: dict[str, Any] = {}
+    for name, value in step.items():
+        if value is not None and name not in (*IN_THE_SUMMARY, "run_id"):
+            shown[name.replace("_", " ").capitalize()] = _fact(name, value)
+    versions = _versions(step["input_versions"])
+    links = {"Full log": ui.outside_link(step["logs_url"])} if step["logs_url"] else {}
+    return {**shown, **({"Input versions": versions} if versions else {}), **links}
+
+
+def _fact(name: str, value: Any) -> Any:
+    if name in STEP_TIMES:
+        return ui.clock(value)
+    if name == "duration_s":
+        return ui.seconds(value)
+    if name in ("parent_run_id", "retry_of"):
+        return ui.run_link(value)
+    return f"{value:,}" if isinstance(value, int) and not name.startswith("version_") else str(value)
+
+
+def _versions(text: str | None) -> str:
+    try:
+        versions = json.loads(text or "{}")
+    except ValueError:
+        return text or ""
+    return ", ".join(f"{name} v{version}" for name, version in versions.items()) if isinstance(versions, dict) else str(text)
+
+
+def _checks(run: Run) -> Component:
+    if not run.checks:
+        return ui.empty("No check was recorded for this run.")
+    headings = ["Outcome", "Table", "Check", "Column", "Type", "A failure", "Expected", "Observed", "Rows tested", "Rows failed"]
+    rows = [
+        [ui.pill(OUTCOMES.get(c["outcome"], status(c["outcome"]))), c["table_name"], c["check_name"], c["column_name"] or "–", c["check_type"],
+         SEVERITIES.get(c["severity"], c["severity"]), c["expected"] or "–", _observed(c["observed"]), ui.count(c["rows_tested"]), ui.count(c["rows_failed"])]
+        for c in run.checks
+    ]  # fmt: skip
+    return ui.table(headings, rows, numeric=(7, 8, 9), label="Checks of this run")
+
+
+SEVERITIES = {"row": "quarantines the row", "slice": "holds back the slice", "block": "blocks publishing", "warn": "warns"}
+
+
+def _observed(value: float | None) -> str:
+    return "–" if value is None else f"{value:,.6g}" if value % 1 else f"{value:,.0f}"
+
+
+def _lineage(run: Run) -> Component:
+    if not run.lineage:
+        return ui.empty("This run has recorded nothing that it read or wrote.")
+    rows = [[r["input_name"], _version(r["input_version"]), r["output_name"], _version(r["output_version"])] for r in run.lineage]
+    return ui.table(["Read", "Version", "Written", "Version"], rows, numeric=(1, 3), label="What this run read and wrote")
+
+
+def _version(value: int | None) -> str:
+    return "file" if value is None else f"v{value}"
+
+
+def _log_note(run: Run) -> str:
+    total = run.log[0]["lines"] if run.log else 0
+    return f"last {LOG_LINES:,} of {total:,} lines" if total > LOG_LINES else f"{total:,} lines"
+
+
+def _log(run: Run) -> Component:
+    if not run.log:
+        return ui.empty("No log line has arrived for this run.")
+    return html.Ol([_line(line) for line in run.log], className="log", tabIndex="0", **{"aria-label": "Log of this run"})
+
+
+def _line(line: dict[str, Any]) -> Component:
+    level = str(line["level"]).upper()
+    place = html.Span(line["asset"] or line["logger"], className="log-place")
+    return html.Li(
+        [ui.clock(line["logged_ms"]), html.Span(level, className=f"log-level ink-{LEVEL_TONES.get(level, Tone.NONE)}"), place, html.Span(line["message"], className="log-text")]
+    )

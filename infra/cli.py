@@ -1,0 +1,54 @@
+"""The command line `lakehouse`: assembles the commands and turns errors into messages and exit codes.
+
+Does not belong here: what a command does; each group has its module under `infra/commands`.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+import traceback
+
+import typer
+from rich.console import Console
+
+from infra.commands import GROUPS
+from lakehouse.errors import LakehouseError
+
+INTERRUPTED = 130
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="A lakehouse for authentication events.")
+
+
+def main() -> None:
+    """Run a command and exit with its code."""
+    verbose = "--verbose" in sys.argv
+    arguments = [argument for argument in sys.argv[1:] if argument != "--verbose"]
+    for group in GROUPS:
+        importlib.import_module(f"infra.commands.{group}").register(app)
+    try:
+        app(args=arguments, prog_name="lakehouse")
+    except LakehouseError as error:
+        sys.exit(explain(error, verbose=verbose))
+    except KeyboardInterrupt:
+        Console(stderr=True).print("Interrupted. What was started goes on: see `lakehouse status`, or stop it with `lakehouse down`.")
+        sys.exit(INTERRUPTED)
+
+
+def explain(error: LakehouseError, *, verbose: bool) -> int:
+    """Print an error for people and return its exit code."""
+    console = Console(stderr=True, highlight=False)
+    console.print(f"[bold red]Error:[/] {_escaped(error.message)}", soft_wrap=True)
+    if error.next_step:
+        console.print(f"Next: {_escaped(error.next_step)}", soft_wrap=True)
+    if verbose:
+        console.print(_escaped("".join(traceback.format_exception(error))), soft_wrap=True)
+    return error.exit_code
+
+
+def _escaped(text: str) -> str:
+    return text.replace("[", r"\[")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,122 @@
+"""`up`, `down`, `status`, `logs`, `destroy`.
+
+Does not belong here: starting or stopping anything (stack).
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from infra import stack
+from infra.logs import follow, tail
+from infra.instance import open_existing
+from infra.progress import stderr_console
+from lakehouse.errors import ConfigurationError
+from lakehouse.settings import Settings, read_settings
+
+AsJson = Annotated[bool, typer.Option("--json", help="Answer in JSON.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    for command in (up, down, status, logs, restart, destroy):
+        app.command()(command)
+
+
+def up(
+    only: Annotated[list[str] | None, typer.Option(help="Start only this service; may be repeated.")] = None,
+    free_ports: Annotated[bool, typer.Option("--free-ports", help="Take any free ports instead of the usual ones.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Start the servers and wait until they answer."""
+    console = stderr_console()
+    settings = stack.up(only=only, usual_ports=not free_ports, report=lambda name, state: console.print(f"{name:<18} {state}"))
+    if as_json:
+        print(json.dumps(addresses(settings), indent=2))
+        return
+    for title, address in addresses(settings).items():
+        console.print(f"{title:<12} {address}", soft_wrap=True)
+
+
+def addresses(settings: Settings) -> dict[str, str]:
+    """Where people find what."""
+    found = {
+        "store": settings.s3_endpoint,
+        "spark": settings.spark_remote,
+        "trino": f"https://{settings.trino_host}:{settings.trino_port}" if settings.trino_host else None,
+        "dagster": settings.dagster_url,
+        "operations": settings.operations_url,
+        "home": str(settings.home),
+    }
+    return {title: address for title, address in found.items() if address}
+
+
+def down() -> None:
+    """Stop the servers; data stays."""
+    stack.down()
+    stderr_console().print("Stopped. No process of this instance is left.")
+
+
+def status(as_json: AsJson = False) -> None:
+    """Show what runs, where, since when, and how much memory it takes."""
+    rows = stack.status()
+    if as_json:
+        print(json.dumps([asdict(row) for row in rows], indent=2))
+        return
+    Console().print(_table(rows))
+
+
+def logs(
+    service: str,
+    lines: Annotated[int, typer.Option("-n", help="How many lines.")] = 100,
+    following: Annotated[bool, typer.Option("--follow", "-f", help="Go on as lines arrive.")] = False,
+) -> None:
+    """Print the last lines of a service's log."""
+    path = open_existing(read_settings().home).logs / f"{service}.log"
+    if not path.exists():
+        raise ConfigurationError(f"{service} has no log.", next_step="`lakehouse status` names the services.")
+    for line in tail(path, lines):
+        print(line)
+    if following:
+        follow(path)
+
+
+def restart(service: str) -> None:
+    """Stop one service and start it again."""
+    stack.restart(None, service)
+
+
+def destroy(yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False) -> None:
+    """Stop the servers and delete the instance with all its data."""
+    instance = open_existing(read_settings().home)
+    if not yes:
+        typer.confirm(f"Delete {instance.home} and all data in it?", abort=True)
+    stack.down()
+    shutil.rmtree(instance.home)
+
+
+def _table(rows: list[stack.ServiceStatus]) -> Table:
+    table = Table("service", "what", "state", "ready", "pid", "up", "port", "RSS MB", "PSS MB", "", show_footer=False, box=None)
+    for row in rows:
+        table.add_row(
+            row.name, row.title, row.state, "yes" if row.ready else "no", str(row.pid or ""), _age(row.seconds), str(row.port or ""),
+            f"{row.resident_bytes / 1e6:.0f}", f"{row.proportional_bytes / 1e6:.0f}", row.problem,
+        )  # fmt: skip
+    total = sum(row.proportional_bytes for row in rows)
+    table.add_row("total", "", "", "", "", "", "", f"{sum(row.resident_bytes for row in rows) / 1e6:.0f}", f"{total / 1e6:.0f}", "")
+    return table
+
+
+def _age(seconds: float | None) -> str:
+    if seconds is None:
+        return ""
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}"

@@ -1,0 +1,90 @@
+"""One file over HTTP: resumed where it broke off, and only accepted with the expected digest.
+
+Does not belong here: where files come from or what they are for.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import requests
+from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential
+
+from lakehouse.errors import InfrastructureError
+
+CHUNK = 1 << 20
+TIMEOUT = (15, 60)
+ATTEMPTS = 6
+
+Advance = Callable[[float], None]
+Resize = Callable[[float], None]
+
+TRANSIENT = (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError)
+
+
+def session() -> requests.Session:
+    """A session that trusts the environment's authorities, `SSL_CERT_FILE` among them."""
+    made = requests.Session()
+    bundle = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or os.environ.get("SSL_CERT_FILE")
+    if bundle:
+        made.verify = bundle
+    return made
+
+
+def download(url: str, target: Path, sha256: str, *, http: requests.Session, advance: Advance, resize: Resize) -> None:
+    """Fetch `url` to `target`, picking up a partial file left by an earlier attempt.
+
+    Raises:
+        InfrastructureError: the server cannot be reached, refuses, or sent something else.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial = target.with_name(target.name + ".part")
+    retries = Retrying(
+        stop=stop_after_attempt(ATTEMPTS), wait=wait_exponential(max=20), retry=retry_if_exception_type(TRANSIENT), reraise=True
+    )
+    try:
+        retries(_fetch_rest, url, partial, http, advance, resize)
+    except requests.RequestException as error:
+        raise InfrastructureError(
+            f"{target.name} could not be fetched: {type(error).__name__}.",
+            next_step="Check the network, the proxy (HTTPS_PROXY) and SSL_CERT_FILE, then repeat: the download resumes.",
+        ) from error
+    _accept(partial, target, sha256)
+
+
+def _fetch_rest(url: str, partial: Path, http: requests.Session, advance: Advance, resize: Resize) -> None:
+    have = partial.stat().st_size if partial.exists() else 0
+    headers = {"Range": f"bytes={have}-"} if have else {}
+    with http.get(url, headers=headers, stream=True, timeout=TIMEOUT) as response:
+        if response.status_code == requests.codes.requested_range_not_satisfiable:
+            return
+        response.raise_for_status()
+        resumed = response.status_code == requests.codes.partial_content
+        resize(float(response.headers.get("Content-Length", 0)) + (have if resumed else 0))
+        advance(have if resumed else 0)
+        with partial.open("ab" if resumed else "wb") as file:
+            for chunk in response.iter_content(CHUNK):
+                file.write(chunk)
+                advance(len(chunk))
+        _check_length(response, partial, have if resumed else 0)
+
+
+def _check_length(response: requests.Response, partial: Path, before: int) -> None:
+    promised = response.headers.get("Content-Length")
+    if promised and partial.stat().st_size < before + int(promised):
+        raise requests.ConnectionError("the connection closed before the end of the file")
+
+
+def _accept(partial: Path, target: Path, sha256: str) -> None:
+    with partial.open("rb") as file:
+        found = hashlib.file_digest(file, "sha256").hexdigest()
+    if found != sha256:
+        partial.unlink()
+        raise InfrastructureError(
+            f"{target.name} has the SHA-256 {found}, expected {sha256}; it was thrown away.",
+            next_step="Repeat. If it happens again, something between you and the repository changes files.",
+        )
+    partial.replace(target)

@@ -1,0 +1,21 @@
+"""The operations pages, served by waitress on the loopback address.
+
+Does not belong here: the pages (dash_app).
+"""
+
+from __future__ import annotations
+
+from infra.ports import LOOPBACK
+from infra.services.base import Context
+
+THREADS = 6
+
+
+def serve(context: Context) -> None:
+    """Serve until told to stop."""
+    from waitress import serve as listen
+
+    from dash_app.operations import create_app
+
+    application = create_app(context.settings).server
+    listen(application, host=LOOPBACK, port=context.ports["dash_operations"], threads=THREADS, ident=None)

@@ -1,0 +1,93 @@
+"""What a job works with: settings, declarations, a Spark session that outlives none of its servers, and the run it belongs to.
+
+Does not belong here: what a job does.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from pyspark.sql import DataFrame, SparkSession
+
+from lakehouse.errors import InfrastructureError, LakehouseError
+from lakehouse.ledger import Ledger
+from lakehouse.ops.runs import Run, Step
+from lakehouse.ops.store import OpsReader, OpsWriter
+from lakehouse.settings import Settings
+from lakehouse.sources import Source, load_sources
+from lakehouse.spark import connect, is_spark_gone
+from lakehouse.tables import Table
+
+log = logging.getLogger("lakehouse")
+
+
+@dataclass
+class Context:
+    """Args:
+    settings: of the instance.
+    run: that the steps are recorded under.
+    """
+
+    settings: Settings
+    run: Run
+    staged: dict[str, DataFrame] = field(default_factory=dict)
+    """Parsed records of batches that this process has just published to bronze, so that silver need not parse them again."""
+    _session: SparkSession | None = None
+
+    @cached_property
+    def writer(self) -> OpsWriter:
+        """Appends facts."""
+        return OpsWriter(self.settings)
+
+    @cached_property
+    def reader(self) -> OpsReader:
+        """Reads facts."""
+        return OpsReader(self.settings)
+
+    @cached_property
+    def sources(self) -> dict[str, Source]:
+        """The declared sources by name."""
+        return load_sources(self.settings)
+
+    @property
+    def session(self) -> SparkSession:
+        """The session of this job, connected on first use and anew after its server was lost."""
+        if self._session is None:
+            self._session = connect(self.settings)
+        return self._session
+
+    def ledger(self, source: Source) -> Ledger:
+        """The file ledger of a source."""
+        return Ledger(self.settings, source, self.reader, self.writer)
+
+    def step(self, pipeline: str, declared: Table) -> Step:
+        """A recorded attempt at a table."""
+        return Step(self.writer, self.run, pipeline, declared.name, declared.layer.value, declared)
+
+    @contextmanager
+    def spark_errors(self) -> Iterator[None]:
+        """Turn the loss of the Spark server into an InfrastructureError, and forget the dead session."""
+        try:
+            yield
+        except LakehouseError:
+            raise
+        except Exception as error:
+            if not is_spark_gone(error):
+                raise
+            self.forget_session()
+            raise InfrastructureError("Spark went away during the step", next_step="nothing: the step is tried again") from error
+
+    def forget_session(self) -> None:
+        """Drop the session and what was staged in it."""
+        self._session = None
+        self.staged.clear()
+
+    def close(self) -> None:
+        """End the session on the server; staged records are given up there."""
+        if self._session is not None:
+            self._session.stop()
+        self.forget_session()

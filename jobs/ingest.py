@@ -1,0 +1,210 @@
+"""Landing to bronze: a batch is claimed, read, identified, checked, published once, and recorded.
+
+Does not belong here: how a row is made (jobs.bronze), how a file is read (jobs.records).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import date
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from dq_checks import Stage, contract_for
+from jobs.audit import audit, failing_slices, lineage, view_of
+from jobs.books import agree, balance_bronze
+from jobs.bronze import (
+    KEY,
+    hmac_keys,
+    identify,
+    places,
+    quarantine_rows,
+    splits_of,
+    stage,
+    with_disposition,
+    with_duplicates,
+    with_reasons,
+)
+from jobs.context import Context
+from jobs.records import key_of, read_records
+from lakehouse import failpoints
+from lakehouse.delta import DeltaLog, append, qualified, quoted, run_once
+from lakehouse.ledger import Batch, FileCounts, Release, State
+from lakehouse.ops.runs import Facts
+from lakehouse.sources import Source
+from lakehouse.tables import table
+from lakehouse.tenants import tenant_key
+
+QUARANTINE = table("bronze.quarantine")
+DAYS_BY_NAME = 400
+
+
+def ingest(context: Context, source: Source) -> list[Batch]:
+    """Publish to bronze what a source has pending: batches that an earlier run left, then the newly landed files as one more.
+
+    Returns the batches that were published. Raises LakehouseError; what was published before stays so.
+    """
+    ledger = context.ledger(source)
+    batches = ledger.unfinished()
+    if claimed := ledger.claim():
+        batches.append(claimed)
+    for batch in batches:
+        publish(context, source, batch)
+    return batches
+
+
+def release(context: Context, source: Source, wanted: Release) -> Batch | None:
+    """Publish to bronze the slice that an earlier batch held back, its thresholds waived. Returns None where nothing is held."""
+    held = _held_back(context, wanted).groupBy("_source_file").count().collect()
+    batch = context.ledger(source).claim_release(wanted, {row["_source_file"]: row["count"] for row in held})
+    if batch:
+        publish(context, source, batch)
+    return batch
+
+
+def publish(context: Context, source: Source, batch: Batch) -> None:
+    """Publish one batch to bronze, whatever an earlier attempt at it has done already."""
+    with context.step(source.name, source.bronze) as facts, context.spark_errors():
+        facts.batch_id = batch.batch_id
+        batch = _without_overwritten(context, source, batch)
+        facts.rows_read = batch.records
+        committed = DeltaLog(context.settings, source.bronze).commit_of(batch.batch_id)
+        counts = _recount(context, source, batch) if committed else _publish_staged(context, source, batch, facts)
+        if batch.release:
+            _take_out_of_quarantine(context, batch, batch.release)
+        failpoints.reached(failpoints.PUBLISHED)
+        context.ledger(source).record(batch, State.BRONZE, counts)
+        failpoints.reached(failpoints.RECORDED)
+        _fill(context, source, batch, counts, facts)
+
+
+def _publish_staged(context: Context, source: Source, batch: Batch, facts: Facts) -> dict[str, FileCounts]:
+    identified = _identified(context, source, batch)
+    failpoints.reached(failpoints.READING)
+    splits, days = splits_of(identified)
+    place = places(context.session, splits, {s.path: key_of(context.settings, s.path) for s in splits}, renumber=batch.release is None)
+    contract = contract_for(source.bronze)
+    judged = with_reasons(stage(identified, place, source, batch), [(r.name, r.violated) for r in contract.row_rules])
+    marked = with_duplicates(judged, _published_keys(context, source, batch, days), KEY)
+    view, variables = view_of(marked, source.bronze), {"max_rejected_share": str(source.max_rejected_share)}
+    held = {} if batch.release else failing_slices(context, contract, view, variables)
+    audit(context, source.name, source.bronze, view, Stage.BATCH, facts, variables)
+    disposed = with_disposition(marked, held)
+    counts = _count(disposed, batch, facts)
+    balance_bronze(batch, counts)
+    failpoints.reached(failpoints.STAGED)
+    _commit(context, source, batch, disposed, held, counts)
+    context.staged[batch.batch_id] = disposed.where("_disposition = 'published'")
+    return counts
+
+
+def _identified(context: Context, source: Source, batch: Batch) -> DataFrame:
+    tenants = {f.tenant_id for f in batch.files}
+    keys = hmac_keys(context.session, {t: tenant_key(context.settings, t) for t in tenants})
+    if batch.release:
+        held = _held_back(context, batch.release)
+        records = held.select(
+            "raw", F.col("_source_file").alias("_path"), F.lit(0).cast("long").alias("_block"), F.col("_row").alias("_number"),
+            F.lit(None).cast("string").alias("_unreadable"), "tenant_id",
+        )  # fmt: skip
+    else:
+        tenant = F.regexp_extract(F.col("_path"), r"/tenant=([^/]+)/", 1)
+        records = read_records(context.session, context.settings, source, batch).withColumn("tenant_id", tenant)
+    return identify(records, source, keys).localCheckpoint()
+
+
+def _held_back(context: Context, wanted: Release) -> DataFrame:
+    waiting = context.session.table(QUARANTINE.name)
+    return waiting.where(
+        (F.col("layer") == "bronze")
+        & (F.col("disposition") == "held_back")
+        & (F.col("_batch_id") == wanted.batch_id)
+        & (F.col("tenant_id") == wanted.tenant_id)
+    )
+
+
+def _without_overwritten(context: Context, source: Source, batch: Batch) -> Batch:
+    """The batch less the files whose claimed content was overwritten or removed before it was read; these are recorded."""
+    ledger = context.ledger(source)
+    gone = set() if batch.release else {file.path for file in ledger.changed_since_claim(batch)}
+    if not gone or DeltaLog(context.settings, source.bronze).transaction(batch.batch_id):
+        return batch
+    lost = replace(batch, files=tuple(f for f in batch.files if f.path in gone))
+    ledger.record(lost, State.REJECTED, {}, reason="overwritten or removed before it was read")
+    return replace(batch, files=tuple(f for f in batch.files if f.path not in gone))
+
+
+def _published_keys(context: Context, source: Source, batch: Batch, days: Sequence[date]) -> DataFrame | None:
+    if DeltaLog(context.settings, source.bronze).version < 1 or not days:
+        return None
+    published = context.session.table(source.bronze.name)
+    in_days = F.col("event_date").isin(list(days)) if len(days) <= DAYS_BY_NAME else F.col("event_date").between(days[0], days[-1])
+    return published.where(in_days & (F.col("_batch_id") != batch.batch_id)).select(*KEY)
+
+
+def _count(disposed: DataFrame, batch: Batch, facts: Facts) -> dict[str, FileCounts]:
+    rows = (
+        disposed.groupBy("_source_file", "_disposition")
+        .agg(F.count(F.lit(1)).alias("rows"), F.min("event_time").alias("earliest"), F.max("event_time").alias("latest"))
+        .collect()
+    )
+    times = [t for row in rows if row["_disposition"] == "published" for t in (row["earliest"], row["latest"])]
+    facts.event_time_min, facts.event_time_max = min(times, default=None), max(times, default=None)
+    counted: dict[str, dict[str, int]] = {f.path: {} for f in batch.files}
+    for row in rows:
+        counted.setdefault(row["_source_file"], {})[row["_disposition"]] = row["rows"]
+    return {path: FileCounts(**counts) for path, counts in counted.items()}
+
+
+def _commit(
+    context: Context, source: Source, batch: Batch, disposed: DataFrame, held: Mapping[str, Sequence[str]], counts: Mapping[str, FileCounts]
+) -> None:
+    published = sum(c.published for c in counts.values())
+    kept_out = sum(c.quarantined + c.held_back for c in counts.values())
+    about = {"transaction": batch.batch_id, "run_id": context.run.run_id}
+    reasons = sorted({name for names in held.values() for name in names})
+    if kept_out:
+        append(quarantine_rows(disposed, source.name, "bronze", reasons), QUARANTINE, batch.batch_id, about)
+    if published:
+        append(disposed.where("_disposition = 'published'"), source.bronze, batch.batch_id, about)
+
+
+def _recount(context: Context, source: Source, batch: Batch) -> dict[str, FileCounts]:
+    """Counts of a batch that an earlier attempt committed to bronze: from the tables; the rest of each file were duplicates."""
+    session = context.session
+    published = session.table(source.bronze.name).where(F.col("_batch_id") == batch.batch_id)
+    kept_out = session.table(QUARANTINE.name).where((F.col("_batch_id") == batch.batch_id) & (F.col("layer") == "bronze"))
+    rows = published.select("_source_file", F.lit("published").alias("disposition")).union(kept_out.select("_source_file", "disposition"))
+    counted: dict[str, dict[str, int]] = {f.path: {} for f in batch.files}
+    for row in rows.groupBy("_source_file", "disposition").count().collect():
+        counted[row["_source_file"]][row["disposition"]] = row["count"]
+    return {
+        file.path: FileCounts(**counted[file.path], duplicate=file.records - sum(counted[file.path].values())) for file in batch.files
+    }
+
+
+def _take_out_of_quarantine(context: Context, batch: Batch, released: Release) -> None:
+    run_once(
+        context.session,
+        f"delete from {qualified(QUARANTINE)} where layer = 'bronze' and disposition = 'held_back' "
+        f"and _batch_id = {quoted(released.batch_id)} and tenant_id = {quoted(released.tenant_id)}",
+        batch.batch_id + ".release",
+        {"transaction": batch.batch_id + ".release", "run_id": context.run.run_id},
+    )
+
+
+def _fill(context: Context, source: Source, batch: Batch, counts: Mapping[str, FileCounts], facts: Facts) -> None:
+    published = sum(c.published for c in counts.values())
+    facts.rows_inserted, facts.rows_updated, facts.rows_deleted = published, 0, 0
+    facts.rows_quarantined = sum(c.quarantined for c in counts.values())
+    facts.rows_held_back = sum(c.held_back for c in counts.values())
+    facts.rows_duplicate = sum(c.duplicate for c in counts.values())
+    commit = DeltaLog(context.settings, source.bronze).commit_of(batch.batch_id)
+    if commit is None:
+        return
+    facts.version_before, facts.version_after = commit.version - 1, commit.version
+    facts.bytes_written, facts.files_written = commit.count("numOutputBytes"), commit.count("numFiles")
+    agree(f"{source.bronze.name}, batch {batch.batch_id}", published, commit.count("numOutputRows"))
+    lineage(context, source.bronze.name, commit.version, {file.path: None for file in batch.files})

@@ -1,0 +1,40 @@
+"""From a record's text to the fields that its source declares.
+
+Does not belong here: reading files (jobs.landing), or what the fields mean (jobs.silver).
+"""
+
+from __future__ import annotations
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from lakehouse.sources import Source
+
+CORRUPT = "_corrupt"
+UNPARSEABLE = "unparseable"
+"""The text is not one JSON object and nothing else."""
+TYPE_CONFLICT = "type_conflict"
+"""A declared field holds another type than declared, so that its value could not be read."""
+
+_OPTIONS = {"mode": "PERMISSIVE", "columnNameOfCorruptRecord": "_malformed", "allowNonNumericNumbers": "false"}
+
+
+def parse_fields(bronze: DataFrame, source: Source) -> DataFrame:
+    """Add the source's fields and derived values, and `_corrupt`: why a record cannot be used, else null.
+
+    Needs a column `raw`; for CSV that is a JSON object of header to text. A field that is called like a column of `bronze` is
+    left out: what the lake has established (`tenant_id`, later `event_id`) is never replaced by what a record claims.
+    """
+    taken = {name.lower() for name in bronze.columns}
+    # The record is read as a member of an object: read by itself, all that follows its closing brace would be ignored, and with
+    # it every further record on the line.
+    schema = f"record struct<{source.fields_ddl}>, _malformed string"
+    member = F.concat(F.lit('{"record":'), F.col("raw"), F.lit("}"))
+    read = bronze.withColumn("_read", F.from_json(member, schema, _OPTIONS))
+    record = F.col("_read").getField("record")
+    reason = F.when(record.isNull(), UNPARSEABLE).when(F.col("_read").getField("_malformed").isNotNull(), TYPE_CONFLICT)
+    fields = [record.getField(name).alias(name) for name in source.fields if name.lower() not in taken]
+    parsed = read.select(*bronze.columns, *fields, reason.alias(CORRUPT))
+    for name, expression in source.derived.items():
+        parsed = parsed.withColumn(name, F.expr(expression))
+    return parsed

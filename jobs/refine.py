@@ -1,0 +1,289 @@
+"""Bronze to silver: the rows of a batch are mapped, checked, told from what is there already, published once, and recorded.
+
+Does not belong here: what a source's fields mean (assets/sources), or how a row is mapped (jobs.silver).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import date, timedelta
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from dq_checks import Stage, contract_for
+from jobs.audit import audit, failing_slices, lineage, view_of
+from jobs.books import SilverCounts, agree, balance_silver
+from jobs.bronze import quarantine_rows, with_reasons
+from jobs.context import Context
+from jobs.ingest import QUARANTINE
+from jobs.parse import CORRUPT, parse_fields
+from jobs.silver import APPLICABLE, map_to_silver
+from lakehouse import failpoints
+from lakehouse.delta import TRANSACTION_VERSION, Commit, DeltaLog, append, identifier, qualified, quoted, replace, run_once
+from lakehouse.errors import ConfigurationError
+from lakehouse.ledger import Batch, Release, State
+from lakehouse.ops.runs import Facts
+from lakehouse.sources import Source
+from lakehouse.tables import Table, table
+
+LINEAGE_COLUMNS = ("_source_file", "_row", "_batch_id", "_ingested_at", "mapping_version")
+PLACE = ("_source_file", "_row")
+
+
+@dataclass(frozen=True)
+class Portion:
+    """Bronze rows that go to silver in one commit: a batch, or the slice of one that silver had held back."""
+
+    transaction: str
+    batch_id: str
+    rows: DataFrame
+    rows_read: int
+    thresholds: bool = True
+    replaces: str | None = None
+    """Predicate on the silver rows that the portion takes the place of."""
+
+
+def refine(context: Context, source: Source) -> list[Batch]:
+    """Publish to silver the batches of a source that bronze has and silver has not. Returns them."""
+    ledger = context.ledger(source)
+    batches = ledger.awaiting_silver()
+    for batch in batches:
+        with context.step(source.name, table(source.silver.table)) as facts, context.spark_errors():
+            _publish(context, source, _portion_of(context, source, batch), facts)
+            ledger.advance(batch, State.PUBLISHED)
+            failpoints.reached(failpoints.RECORDED)
+        context.staged.pop(batch.batch_id, None)
+    return batches
+
+
+def release(context: Context, source: Source, wanted: Release) -> int:
+    """Publish to silver the slice of a batch that silver held back, its thresholds waived. Returns the rows released."""
+    waiting = context.session.table(QUARANTINE.name).where(
+        (F.col("layer") == "silver")
+        & (F.col("disposition") == "held_back")
+        & (F.col("_batch_id") == wanted.batch_id)
+        & (F.col("tenant_id") == wanted.tenant_id)
+    )
+    held = waiting.select(*PLACE).localCheckpoint()
+    count = held.count()
+    if count:
+        rows = _bronze_rows(context, source, wanted.batch_id).join(held, list(PLACE), "left_semi")
+        transaction = f"{wanted.batch_id}.{wanted.tenant_id}.release"
+        with context.step(source.name, table(source.silver.table)) as facts, context.spark_errors():
+            _publish(context, source, Portion(transaction, wanted.batch_id, rows, count, thresholds=False), facts)
+            run_once(
+                context.session,
+                f"delete from {qualified(QUARANTINE)} where layer = 'silver' and disposition = 'held_back' "
+                f"and _batch_id = {quoted(wanted.batch_id)} and tenant_id = {quoted(wanted.tenant_id)}",
+                transaction,
+                {"transaction": transaction, "run_id": context.run.run_id},
+            )
+    return count
+
+
+def backfill(context: Context, source: Source, first: date, last: date) -> None:
+    """Map the bronze rows of some event days again, and put them in the place of the silver rows of this source and these days.
+
+    Args:
+        first, last: days of the event time (UTC), both included.
+
+    Raises ConfigurationError for a table of entities, which has no days.
+    """
+    declared = table(source.silver.table)
+    if declared.latest_by:
+        raise ConfigurationError(f"{declared.name} has no days to backfill", next_step="choose a source of events")
+    in_days = f"event_date between date'{first.isoformat()}' and date'{last.isoformat()}'"
+    replaced = f"source = {quoted(source.name)} and {in_days}"
+    transaction = f"backfill.{context.run.run_id}"
+    with context.step(source.name, declared) as facts, context.spark_errors():
+        facts.partition = f"{first}..{last}"
+        bronze = context.session.table(source.bronze.name).where(in_days)
+        rows_read = bronze.count()
+        if not DeltaLog(context.settings, declared).transaction(transaction):
+            run_once(
+                context.session,
+                f"delete from {qualified(QUARANTINE)} where layer = 'silver' and source = {quoted(source.name)} "
+                f"and to_date(event_time) between date'{first.isoformat()}' and date'{last.isoformat()}'",
+                f"{transaction}.quarantine",
+                {"transaction": f"{transaction}.quarantine"},
+            )
+        _publish(context, source, Portion(transaction, transaction, parse_fields(bronze, source), rows_read, replaces=replaced), facts)
+
+
+def _portion_of(context: Context, source: Source, batch: Batch) -> Portion:
+    rows = context.staged.get(batch.batch_id)
+    commit = DeltaLog(context.settings, source.bronze).commit_of(batch.batch_id)
+    return Portion(
+        batch.batch_id,
+        batch.batch_id,
+        _bronze_rows(context, source, batch.batch_id) if rows is None else rows,
+        commit.count("numOutputRows") if commit else 0,
+    )
+
+
+def _bronze_rows(context: Context, source: Source, batch_id: str) -> DataFrame:
+    published = context.session.table(source.bronze.name).where(F.col("_batch_id") == batch_id)
+    return parse_fields(published, source)
+
+
+def _publish(context: Context, source: Source, portion: Portion, facts: Facts) -> None:
+    declared = table(source.silver.table)
+    facts.batch_id = portion.batch_id
+    committed = DeltaLog(context.settings, declared).commit_of(portion.transaction)
+    counts = SilverCounts(**committed.facts["counts"]) if committed else _publish_staged(context, source, declared, portion, facts)
+    failpoints.reached(failpoints.PUBLISHED)
+    _fill(context, source, declared, portion, counts, facts)
+
+
+def _publish_staged(context: Context, source: Source, declared: Table, portion: Portion, facts: Facts) -> SilverCounts:
+    if not portion.rows_read:
+        return SilverCounts()
+    expanded = expand(portion.rows, source)
+    contract = contract_for(declared)
+    mapped = map_to_silver(expanded, source).localCheckpoint()
+    applicable = mapped.where(APPLICABLE).drop(APPLICABLE).withColumn(CORRUPT, F.lit(None).cast("string"))
+    judged = with_reasons(applicable, [(r.name, r.violated) for r in contract.row_rules])
+    compared = compare_entities(context, judged, declared, portion) if declared.latest_by else compare_events(context, judged, declared, portion)
+    view, variables = view_of(compared, declared), {"max_rejected_share": str(source.max_rejected_share)}
+    held = failing_slices(context, contract, view, variables) if portion.thresholds else {}
+    audit(context, source.name, declared, view, Stage.BATCH, facts, variables)
+    is_held = F.col("tenant_id").isin(list(held)) & F.col("_disposition").isin("inserted", "updated") if held else F.lit(False)
+    disposed = compared.withColumn("_disposition", F.when(is_held, "held_back").otherwise(F.col("_disposition")))
+    counts = _count(mapped, disposed, portion, source)
+    balance_silver(portion.transaction, counts)
+    failpoints.reached(failpoints.STAGED)
+    _commit(context, source, declared, portion, disposed, sorted({name for names in held.values() for name in names}), counts)
+    return counts
+
+
+def expand(rows: DataFrame, source: Source) -> DataFrame:
+    """One row per event that a record stands for; the second and further ones get `#n` behind their event id."""
+    if source.silver.expand is None:
+        return rows
+    numbered = rows.withColumn("_copy", F.explode(F.sequence(F.lit(1), _copies(source.silver.expand))))
+    return numbered.withColumn("event_id", F.when(F.col("_copy") > 1, F.concat_ws("#", "event_id", "_copy")).otherwise(F.col("event_id"))).drop("_copy")
+
+
+def compare_events(context: Context, judged: DataFrame, declared: Table, portion: Portion) -> DataFrame:
+    """Add `_disposition` to events: the first under a key is inserted; a later one is a duplicate where it says the same, else conflicting."""
+    key = list(declared.key)
+    said = [c.name for c in declared.columns if c.name not in LINEAGE_COLUMNS]
+    rows = judged.withColumn("_content", F.xxhash64(F.to_json(F.struct(*said))))
+    good = rows.where(F.size("_reasons") == 0)
+    place = F.struct(*PLACE, "_content")
+    repeated = good.groupBy(*key).agg(F.count(F.lit(1)).alias("_times"), F.min(place).alias("_first")).where("_times > 1").localCheckpoint()
+    known = _published_events(context, declared, good, said, portion)
+    marked = rows.join(repeated.drop("_times"), key, "left").join(known, key, "left")
+    first = F.coalesce(F.col("_known"), F.when(F.struct(*PLACE) != F.struct("_first._source_file", "_first._row"), F.col("_first._content")))
+    return marked.withColumn(
+        "_disposition",
+        F.when(F.size("_reasons") > 0, "quarantined")
+        .when(first.isNull(), "inserted")
+        .when(first == F.col("_content"), "duplicate")
+        .otherwise("conflicting"),
+    ).drop("_first", "_known", "_content")
+
+
+def _published_events(context: Context, declared: Table, good: DataFrame, said: Sequence[str], portion: Portion) -> DataFrame:
+    """Key and content hash of published rows that the good rows repeat; their days, give or take a week, are searched."""
+    key = list(declared.key)
+    days = [row["event_date"] for row in good.select("event_date").distinct().collect()]
+    if not days or DeltaLog(context.settings, declared).version < 1:
+        return context.session.createDataFrame([], f"{', '.join(f'{k} string' for k in key)}, _known long")
+    searched = sorted({day + timedelta(days=n) for day in days for n in range(-SAME_ID_WITHIN_DAYS, SAME_ID_WITHIN_DAYS + 1)})
+    others = f"not ({portion.replaces})" if portion.replaces else f"_batch_id != {quoted(portion.transaction)}"
+    published = context.session.table(declared.name).where(F.col("event_date").isin(searched)).where(others)
+    repeated = published.join(good.select(*key).distinct(), key, "left_semi")
+    return repeated.select(*key, F.xxhash64(F.to_json(F.struct(*said))).alias("_known")).localCheckpoint()
+
+
+SAME_ID_WITHIN_DAYS = 7
+"""How far from its day an event's id is looked for: a repeat whose time changed by more is found by the uniqueness check instead."""
+
+
+def compare_entities(context: Context, judged: DataFrame, declared: Table, portion: Portion) -> DataFrame:
+    """Add `_disposition` to states of entities: only the newest of the batch counts, and only where it is newer than what is published."""
+    key, by = list(declared.key), str(declared.latest_by)
+    rank = F.struct(by, *PLACE)
+    newest = judged.where(F.size("_reasons") == 0).groupBy(*key).agg(F.max(rank).alias("_newest"))
+    published = context.session.table(declared.name).select(*key, F.col(by).alias("_published"))
+    marked = judged.join(newest, key, "left").join(published, key, "left")
+    return marked.withColumn(
+        "_disposition",
+        F.when(F.size("_reasons") > 0, "quarantined")
+        .when(rank != F.col("_newest"), "duplicate")
+        .when(F.col("_published").isNull(), "inserted")
+        .when(F.col("_published") < F.col(by), "updated")
+        .otherwise("duplicate"),
+    ).drop("_newest", "_published")
+
+
+def _count(mapped: DataFrame, disposed: DataFrame, portion: Portion, source: Source) -> SilverCounts:
+    total, applicable = mapped.agg(F.count(F.lit(1)), F.count_if(APPLICABLE)).collect()[0]
+    by_disposition: Counter[str] = Counter()
+    for row in disposed.groupBy("_disposition").count().collect():
+        by_disposition[row["_disposition"]] = row["count"]
+    return SilverCounts(
+        read=portion.rows_read, expanded=_expanded(portion, source), not_applicable=total - applicable, **by_disposition
+    )
+
+
+def _expanded(portion: Portion, source: Source) -> int:
+    return int(portion.rows.agg(F.sum(_copies(source.silver.expand) - 1)).collect()[0][0] or 0) if source.silver.expand else 0
+
+
+def _copies(expression: str) -> Column:
+    return F.greatest(F.lit(1), F.coalesce(F.expr(expression).try_cast("int"), F.lit(1)))
+
+
+def _commit(
+    context: Context, source: Source, declared: Table, portion: Portion, disposed: DataFrame, held: Sequence[str], counts: SilverCounts
+) -> None:
+    about = {"transaction": portion.transaction, "run_id": context.run.run_id, "counts": asdict(counts)}
+    if counts.quarantined + counts.conflicting + counts.held_back:
+        raw = portion.rows.select(*PLACE, "raw", "_ingest_date")
+        kept_out = disposed.where(F.col("_disposition").isin("quarantined", "conflicting", "held_back")).join(raw, list(PLACE))
+        append(quarantine_rows(kept_out, source.name, "silver", held), QUARANTINE, f"{portion.transaction}.silver", about)
+    accepted = disposed.where(F.col("_disposition").isin("inserted", "updated"))
+    if portion.replaces:
+        replace(accepted.repartition("event_date"), declared, portion.replaces, portion.transaction, TRANSACTION_VERSION, about)
+    elif not counts.inserted + counts.updated:
+        return
+    elif declared.latest_by is None:
+        ordered = accepted.repartition("event_date") if declared.partition_by else accepted
+        append(ordered, declared, portion.transaction, about)
+    else:
+        _merge(context, declared, portion, accepted, about)
+
+
+def _merge(context: Context, declared: Table, portion: Portion, accepted: DataFrame, about: dict[str, object]) -> None:
+    accepted.select(*declared.column_names).createOrReplaceTempView("accepted")
+    matching = " and ".join(f"known.{identifier(k)} = accepted.{identifier(k)}" for k in declared.key)
+    run_once(
+        context.session,
+        f"merge into {qualified(declared)} as known using accepted on {matching} when matched then update set * when not matched then insert *",
+        portion.transaction,
+        about,
+    )
+
+
+def _fill(context: Context, source: Source, declared: Table, portion: Portion, counts: SilverCounts, facts: Facts) -> None:
+    facts.rows_read, facts.rows_expanded = counts.read, counts.expanded
+    facts.rows_inserted, facts.rows_updated, facts.rows_deleted = counts.inserted, counts.updated, 0
+    facts.rows_quarantined, facts.rows_held_back = counts.quarantined, counts.held_back
+    facts.rows_duplicate, facts.rows_conflicting, facts.rows_not_applicable = counts.duplicate, counts.conflicting, counts.not_applicable
+    commit = DeltaLog(context.settings, declared).commit_of(portion.transaction)
+    if commit is None:
+        return
+    facts.version_before, facts.version_after = commit.version - 1, commit.version
+    facts.bytes_written = commit.count("numOutputBytes") or commit.count("numTargetBytesAdded")
+    facts.files_written = commit.count("numFiles") or commit.count("numTargetFilesAdded")
+    agree(f"{declared.name}, {portion.transaction}", counts.inserted + counts.updated, _rows_committed(commit))
+    lineage(context, declared.name, commit.version, {source.bronze.name: DeltaLog(context.settings, source.bronze).version})
+
+
+def _rows_committed(commit: Commit) -> int:
+    return commit.count("numOutputRows") if "numFiles" in commit.metrics else commit.count("numTargetRowsInserted") + commit.count("numTargetRowsUpdated")

@@ -1,0 +1,294 @@
+"""The file ledger: which landed file belongs to which batch, and where each stands.
+
+A batch is a numbered object that is put once: of two processes that see the same pending files, one gets to claim them.
+`ctl.files` tells the transitions in SQL.
+
+Does not belong here: reading records, or what a batch publishes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, fields, replace
+from datetime import UTC, datetime
+from enum import StrEnum
+from functools import cached_property
+from typing import Any
+
+import orjson
+
+from lakehouse import failpoints
+from lakehouse.landing import Inspected, inspect, tenant_of
+from lakehouse.ops.store import OpsReader, OpsWriter
+from lakehouse.settings import Settings
+from lakehouse.sources import Source
+from lakehouse.store import StoredObject, list_objects, put_if_absent, s3_client
+
+BATCHES_PREFIX = "ctl/batches"
+MAX_BATCH_BYTES = 8 * 1024**3
+INSPECTORS = 4
+
+LATEST_STATES = """
+select * exclude (newest) from (
+    select *, row_number() over (
+        partition by path, sha256, batch_id
+        order by case state when 'expired' then 4 when 'rejected' then 3 when 'published' then 2 when 'bronze' then 1 else 0 end desc, recorded_at desc
+    ) as newest
+    from ctl.files where source = ?
+) where newest = 1
+"""
+
+
+class State(StrEnum):
+    """Where a file stands."""
+
+    CLAIMED = "claimed"
+    BRONZE = "bronze"
+    PUBLISHED = "published"
+    UNCHANGED = "unchanged"
+    REJECTED = "rejected"
+
+
+@dataclass(frozen=True)
+class BatchFile:
+    """A file of a batch: its key, content, and the records counted in it before parsing."""
+
+    path: str
+    sha256: str
+    etag: str
+    size: int
+    modified_at: datetime
+    first_seen: datetime
+    tenant_id: str
+    records: int
+    header: tuple[str, ...] = ()
+    problem: str | None = None
+
+
+@dataclass(frozen=True)
+class Release:
+    """What a release batch takes out of quarantine: the slice of a tenant that an earlier batch held back."""
+
+    batch_id: str
+    tenant_id: str
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Files, or a held-back slice, that are published together and once.
+
+    Args:
+        batch_id: `<source>-<number>`; also the Delta transaction id of all its writes.
+        created_at: when it was claimed (UTC); rows carry it as their time of ingestion, on every attempt alike.
+        files: what it reads; for a release, the files that the held rows came from, with the counts of those rows.
+        release: what it takes out of quarantine instead of reading files.
+    """
+
+    batch_id: str
+    source: str
+    created_at: datetime
+    files: tuple[BatchFile, ...]
+    release: Release | None = None
+
+    @property
+    def records(self) -> int:
+        """Records that it must account for."""
+        return sum(f.records for f in self.files)
+
+    @cached_property
+    def by_path(self) -> dict[str, BatchFile]:
+        """Its files by key."""
+        return {f.path: f for f in self.files}
+
+    def to_json(self) -> bytes:
+        """The batch as the object that claims it."""
+        return orjson.dumps(asdict(self))
+
+    @staticmethod
+    def from_json(body: bytes) -> Batch:
+        """The batch that an object claims."""
+        read = orjson.loads(body)
+        return Batch(
+            batch_id=read["batch_id"],
+            source=read["source"],
+            created_at=datetime.fromisoformat(read["created_at"]),
+            files=tuple(
+                BatchFile(**{
+                    **f,
+                    "modified_at": datetime.fromisoformat(f["modified_at"]),
+                    "first_seen": datetime.fromisoformat(f["first_seen"]),
+                    "header": tuple(f["header"]),
+                })
+                for f in read["files"]
+            ),
+            release=Release(**read["release"]) if read["release"] else None,
+        )
+
+
+@dataclass(frozen=True)
+class FileCounts:
+    """What became of a file's records in bronze, in rows."""
+
+    published: int = 0
+    quarantined: int = 0
+    duplicate: int = 0
+    held_back: int = 0
+
+
+COUNTS = tuple(f.name for f in fields(FileCounts))
+
+
+class Ledger:
+    """The ledger of one source."""
+
+    def __init__(self, settings: Settings, source: Source, reader: OpsReader, writer: OpsWriter) -> None:
+        self._settings = settings
+        self._source = source
+        self._reader = reader
+        self._writer = writer
+        self._client: Any = s3_client(settings)
+
+    def pending(self) -> list[StoredObject]:
+        """Landed objects that no batch has claimed with this content yet, in the order of their keys."""
+        known = {(row["path"], row["etag"]) for row in self._latest()}
+        known |= {(f.path, f.etag) for batch in self._unrecorded() for f in batch.files}
+        landed = list_objects(self._client, self._settings.landing_bucket, f"{self._source.name}/")
+        return [found for found in landed if (found.key, found.etag) not in known]
+
+    def claim(self) -> Batch | None:
+        """Claim the pending files as a new batch. Returns None where there is nothing new.
+
+        Raises InfrastructureError when the store does not answer.
+        """
+        while True:
+            pending = self.pending()
+            failpoints.reached(failpoints.LISTING)
+            files, aside = self._inspect_all(pending)
+            if aside:
+                self._writer.append_now("ctl.files", aside)
+            if not files:
+                return None
+            if batch := self._put(files, None):
+                return batch
+
+    def claim_release(self, release: Release, held: Mapping[str, int]) -> Batch | None:
+        """Claim the release of a held-back slice, given its rows per file. Returns None where it holds nothing."""
+        of = self.batch(release.batch_id)
+        files = [replace(of.by_path[path], records=rows) for path, rows in sorted(held.items())]
+        while files:
+            if batch := self._put(files, release):
+                return batch
+        return None
+
+    def unfinished(self) -> list[Batch]:
+        """Batches that bronze has not recorded as published yet, oldest first."""
+        self._record_claims(self._unrecorded())
+        return [self.batch(batch_id) for batch_id in self._batches_in(State.CLAIMED)]
+
+    def awaiting_silver(self) -> list[Batch]:
+        """Batches that are in bronze and not in silver yet, oldest first."""
+        return [self.batch(batch_id) for batch_id in self._batches_in(State.BRONZE)]
+
+    def batch(self, batch_id: str) -> Batch:
+        """A batch by its id."""
+        key = f"{self._prefix}{batch_id.rsplit('-', 1)[1]}.json"
+        return Batch.from_json(self._client.get_object(Bucket=self._settings.lake_bucket, Key=key)["Body"].read())
+
+    def record(self, batch: Batch, state: State, counts: Mapping[str, FileCounts], reason: str | None = None) -> None:
+        """Record where the files of a batch stand, with the counts of each by path, or the reason why they are out."""
+        self._writer.append_now("ctl.files", [self._row(f, batch, state, counts.get(f.path), reason) for f in batch.files])
+
+    def advance(self, batch: Batch, state: State) -> None:
+        """Record a further state of a batch's files, keeping their counts."""
+        kept = {row["path"]: FileCounts(**{n: row[n] for n in COUNTS}) for row in self._latest() if row["batch_id"] == batch.batch_id}
+        self.record(batch, state, kept)
+
+    def changed_since_claim(self, batch: Batch) -> list[BatchFile]:
+        """Files of the batch whose object is gone or has other content now."""
+        now: dict[str, str] = {}
+        for folder in {f.path.rsplit("/", 1)[0] + "/" for f in batch.files}:
+            now |= {o.key: o.etag for o in list_objects(self._client, self._settings.landing_bucket, folder)}
+        return [f for f in batch.files if now.get(f.path) != f.etag]
+
+    @property
+    def _prefix(self) -> str:
+        return f"{BATCHES_PREFIX}/{self._source.name}/"
+
+    def _latest(self) -> list[dict[str, Any]]:
+        return self._reader.rows(LATEST_STATES, [self._source.name])
+
+    def _batches_in(self, state: State) -> list[str]:
+        return sorted({row["batch_id"] for row in self._latest() if row["state"] == state and row["batch_id"]})
+
+    def _unrecorded(self) -> list[Batch]:
+        """Batches whose claiming process died before it told the ledger."""
+        last = max((row["batch_id"] for row in self._latest() if row["batch_id"]), default="")
+        after = f"{self._prefix}{last.rsplit('-', 1)[1]}.json" if last else ""
+        found = list_objects(self._client, self._settings.lake_bucket, self._prefix, after=after)
+        return [Batch.from_json(self._client.get_object(Bucket=self._settings.lake_bucket, Key=o.key)["Body"].read()) for o in found]
+
+    def _record_claims(self, batches: Iterable[Batch]) -> None:
+        for batch in batches:
+            self._writer.append_now("ctl.files", [self._row(f, batch, State.CLAIMED, None) for f in batch.files])
+
+    def _put(self, files: Sequence[BatchFile], release: Release | None) -> Batch | None:
+        """Put the next numbered batch; None where another process took the number, and perhaps the files."""
+        self._record_claims(self._unrecorded())
+        last = max((row["batch_id"] for row in self._latest() if row["batch_id"]), default=f"{self._source.name}-{0:010d}")
+        number = f"{int(last.rsplit('-', 1)[1]) + 1:010d}"
+        batch = Batch(f"{self._source.name}-{number}", self._source.name, datetime.now(UTC), tuple(files), release)
+        if not put_if_absent(self._client, self._settings.lake_bucket, f"{self._prefix}{number}.json", batch.to_json()):
+            return None
+        self._record_claims([batch])
+        return batch
+
+    def _inspect_all(self, pending: Sequence[StoredObject]) -> tuple[list[BatchFile], list[dict[str, Any]]]:
+        """Files for a batch, and ledger rows for what is set aside: outside the layout, or put again unchanged."""
+        first_seen = datetime.now(UTC)
+        seen = {(row["path"], row["sha256"]) for row in self._latest()}
+        files: list[BatchFile] = []
+        aside: list[dict[str, Any]] = []
+        taken = _up_to(pending, MAX_BATCH_BYTES)
+        with ThreadPoolExecutor(INSPECTORS) as pool:
+            inspections = list(pool.map(self._inspect, taken))
+        for found, seen_now in zip(taken, inspections, strict=True):
+            tenant = tenant_of(self._source.name, found.key)
+            file = _batch_file(found, seen_now, first_seen, tenant or "")
+            if tenant is None:
+                aside.append(self._row(file, None, State.REJECTED, None, "the path is not <source>/date=YYYY-MM-DD/tenant=<id>/<name>"))
+            elif (file.path, file.sha256) in seen:
+                aside.append(self._row(file, None, State.UNCHANGED, None))
+            else:
+                files.append(file)
+        return files, aside
+
+    def _inspect(self, found: StoredObject) -> Inspected:
+        body = self._client.get_object(Bucket=self._settings.landing_bucket, Key=found.key)["Body"]
+        return inspect(self._source, found.key, body)
+
+    def _row(self, file: BatchFile, batch: Batch | None, state: State, counts: FileCounts | None, reason: str | None = None) -> dict[str, Any]:
+        facts = {k: v for k, v in asdict(file).items() if k not in ("header", "problem")}
+        return {
+            **facts,
+            "source": self._source.name,
+            "batch_id": batch.batch_id if batch else None,
+            "state": state.value,
+            "reason": reason or file.problem,
+            **(asdict(counts) if counts else {}),
+        }
+
+
+def _up_to(pending: Sequence[StoredObject], size: int) -> list[StoredObject]:
+    taken: list[StoredObject] = []
+    for found in pending:
+        if taken and sum(o.size for o in taken) + found.size > size:
+            break
+        taken.append(found)
+    return taken
+
+
+def _batch_file(found: StoredObject, seen: Inspected, first_seen: datetime, tenant_id: str) -> BatchFile:
+    return BatchFile(
+        found.key, seen.sha256, found.etag, found.size, found.modified_at, first_seen, tenant_id, seen.records, seen.header, seen.problem
+    )

@@ -1,0 +1,69 @@
+"""The evaluator: at a fixed rhythm it sends what waits in the spool and gives a verdict on what can no longer tell.
+
+Does not belong here: anything that needs Spark, Trino or Dagster.
+"""
+
+from __future__ import annotations
+
+import logging
+import signal
+import socket
+import threading
+from typing import Any
+
+from lakehouse.errors import InfrastructureError
+from lakehouse.ops.runs import is_running
+from lakehouse.ops.store import OpsReader, OpsWriter
+from lakehouse.settings import Settings
+from lakehouse.tables import table
+
+log = logging.getLogger(__name__)
+
+UNENDED = """
+select * exclude (fact, recorded_at, recorded_date) from ops.run_events as started
+where fact = 'start' and host = ?
+  and not exists (
+      select 1 from ops.run_events as ended
+      where ended.fact in ('end', 'verdict') and ended.run_id = started.run_id
+        and ended.asset = started.asset and ended.attempt = started.attempt
+  )
+"""
+
+
+def evaluate_once(reader: OpsReader, writer: OpsWriter) -> int:
+    """One round: recover and send the spool, then record TERMINATED for each start whose process is gone.
+
+    Returns how many verdicts were recorded. Raises InfrastructureError when the store does not answer.
+    """
+    writer.recover_interrupted()
+    if writer.waiting():
+        writer.flush()
+    verdicts = [_terminated(start) for start in reader.rows(UNENDED, [socket.gethostname()]) if not is_running(start["process"])]
+    writer.append("ops.run_events", verdicts)
+    return len(verdicts)
+
+
+def _terminated(start: dict[str, Any]) -> dict[str, Any]:
+    known = {name: start[name] for name in start if name in table("ops.run_events").column_names}
+    return {
+        **known,
+        "fact": "verdict",
+        "status": "TERMINATED",
+        "error_class": "ProcessTerminated",
+        "error_message": f"process {start['process'].partition('@')[0]} ended without a word",
+    }
+
+
+def run_forever(settings: Settings) -> None:
+    """Evaluate every `evaluation_interval_s` seconds until SIGTERM or SIGINT."""
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    writer, reader = OpsWriter(settings), OpsReader(settings)
+    while not stop.is_set():
+        try:
+            if found := evaluate_once(reader, writer):
+                log.warning("%d steps ended without a word", found)
+        except InfrastructureError as error:
+            log.warning("%s", error.message)
+        stop.wait(settings.evaluation_interval_s)

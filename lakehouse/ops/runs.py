@@ -1,0 +1,177 @@
+"""The run log: a start when a step begins, an end when it ends, whatever happens in between.
+
+Does not belong here: judging runs (lakehouse.ops.evaluator), or what a step does.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import socket
+import subprocess
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal
+
+import psutil
+
+from lakehouse.errors import LakehouseError
+from lakehouse.ops.store import OpsWriter
+from lakehouse.tables import Table
+
+Trigger = Literal["manual", "sensor", "schedule", "retry", "backfill", "cli"]
+VARIABLE_PARTS = re.compile(r"0x[0-9a-f]+|[0-9a-f]{8}-[0-9a-f-]{27}|[0-9a-f]{16,}|\d+|s3a?://\S+")
+MESSAGE_LIMIT = 1000
+
+
+@dataclass(frozen=True)
+class Run:
+    """What one run of the orchestrator, or one outside it, is known by."""
+
+    run_id: str
+    trigger: Trigger = "manual"
+    parent_run_id: str | None = None
+    retry_of: str | None = None
+    attempt: int = 1
+    logs_url: str | None = None
+
+
+@dataclass
+class Facts:
+    """What a step leaves behind; rows are counts, times are UTC. Names are the columns of ops.run_events."""
+
+    batch_id: str | None = None
+    partition: str | None = None
+    contract_version: str | None = None
+    rows_read: int | None = None
+    rows_inserted: int | None = None
+    rows_updated: int | None = None
+    rows_deleted: int | None = None
+    rows_quarantined: int | None = None
+    rows_held_back: int | None = None
+    rows_duplicate: int | None = None
+    rows_conflicting: int | None = None
+    rows_not_applicable: int | None = None
+    rows_expanded: int | None = None
+    rows_late: int | None = None
+    bytes_written: int | None = None
+    files_written: int | None = None
+    input_versions: str | None = None
+    version_before: int | None = None
+    version_after: int | None = None
+    event_time_min: datetime | None = None
+    event_time_max: datetime | None = None
+    checks_passed: int | None = None
+    checks_warned: int | None = None
+    checks_failed: int | None = None
+
+    def add(self, **counts: int) -> None:
+        """Add to counts; one that is unset starts at 0."""
+        for name, count in counts.items():
+            setattr(self, name, (getattr(self, name) or 0) + count)
+
+
+@dataclass
+class Step:
+    """One attempt of one step, as a context: records its start, then its end with the facts that the step filled in.
+
+    An exception is recorded as FAILED and goes on; a process that dies leaves the start alone.
+    """
+
+    writer: OpsWriter
+    run: Run
+    pipeline: str
+    asset: str
+    layer: str | None = None
+    declared: Table | None = None
+    facts: Facts = field(default_factory=Facts)
+    _started: datetime = field(default_factory=lambda: datetime.now(UTC))
+
+    def __enter__(self) -> Facts:
+        self._started = datetime.now(UTC)
+        self.writer.append("ops.run_events", [{**self._identity(), "fact": "start", "status": "RUNNING"}])
+        return self.facts
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        ended = datetime.now(UTC)
+        end = {
+            **self._identity(),
+            **asdict(self.facts),
+            "fact": "end",
+            "status": self._status(error),
+            "ended_at": ended,
+            "duration_s": (ended - self._started).total_seconds(),
+            **(describe_error(error) if error else {}),
+        }
+        self.writer.append("ops.run_events", [end])
+
+    def _status(self, error: BaseException | None) -> str:
+        if error is not None:
+            return "FAILED"
+        doubtful = (self.facts.checks_warned, self.facts.checks_failed, self.facts.rows_quarantined, self.facts.rows_held_back)
+        return "SUCCEEDED_WITH_WARNINGS" if any(doubtful) else "SUCCEEDED"
+
+    def _identity(self) -> dict[str, Any]:
+        return {
+            "run_id": self.run.run_id,
+            "parent_run_id": self.run.parent_run_id,
+            "attempt": self.run.attempt,
+            "retry_of": self.run.retry_of,
+            "trigger": self.run.trigger,
+            "pipeline": self.pipeline,
+            "asset": self.asset,
+            "layer": self.layer,
+            "code_version": code_version(),
+            "started_at": self._started,
+            "schema_hash": schema_hash(self.declared) if self.declared else None,
+            "logs_url": self.run.logs_url,
+            "host": socket.gethostname(),
+            "process": this_process(),
+        }
+
+
+def describe_error(error: BaseException) -> Mapping[str, str]:
+    """Class, first line and fingerprint of an error, as columns of ops.run_events."""
+    message = (error.message if isinstance(error, LakehouseError) else str(error)).strip() or type(error).__name__
+    first = message.splitlines()[0][:MESSAGE_LIMIT]
+    constant = VARIABLE_PARTS.sub("#", first)
+    fingerprint = hashlib.sha256(f"{type(error).__name__}: {constant}".encode()).hexdigest()[:16]
+    return {"error_class": type(error).__name__, "error_message": first, "error_fingerprint": fingerprint}
+
+
+def schema_hash(declared: Table) -> str:
+    """A short hash of a table's declared columns."""
+    return hashlib.sha256(declared.ddl.encode()).hexdigest()[:12]
+
+
+@cache
+def this_process() -> str:
+    """This process as `pid@start`, which no later process shares."""
+    return f"{os.getpid()}@{psutil.Process().create_time():.2f}"
+
+
+def is_running(process: str) -> bool:
+    """Whether a process of this machine, given as `pid@start`, is alive."""
+    pid, _, start = process.partition("@")
+    try:
+        found = psutil.Process(int(pid))
+        return abs(found.create_time() - float(start)) < 1 and found.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+@cache
+def code_version() -> str:
+    """Commit of the checkout that runs, or the installed version."""
+    root = Path(__file__).resolve().parents[2]
+    found = subprocess.run(["git", "-C", str(root), "rev-parse", "--short=12", "HEAD"], capture_output=True, text=True, check=False)
+    if found.returncode == 0:
+        return found.stdout.strip()
+    from importlib.metadata import version
+
+    return version("clearlake")

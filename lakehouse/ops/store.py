@@ -1,0 +1,241 @@
+"""Reading and appending the tables that delta-rs owns: ops and ctl.
+
+Does not belong here: what the facts mean, or any table that Spark writes.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import threading
+import time
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+from deltalake import DeltaTable, write_deltalake
+from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
+from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_random_exponential
+
+from lakehouse.arrow import arrow_schema, arrow_table
+from lakehouse.errors import InfrastructureError
+from lakehouse.settings import Settings
+from lakehouse.store import delta_rs_options
+from lakehouse.tables import TABLES, Layer, Table, table
+
+Row = Mapping[str, Any]
+
+STORE_ERRORS = (DeltaError, OSError)
+RUN_LOG_SQL = (Path(__file__).parent / "run_log.sql").read_text(encoding="utf-8")
+DELTA_RS_TABLES = tuple(t for t in TABLES.values() if t.layer in (Layer.OPS, Layer.CONTROL))
+RETENTION = {"delta.logRetentionDuration": "interval 7 days", "delta.deletedFileRetentionDuration": "interval 2 days"}
+
+
+def table_uri(settings: Settings, declared: Table) -> str:
+    """Address of a table for delta-rs."""
+    return f"s3://{settings.lake_bucket}/{declared.key_prefix}"
+
+
+@contextmanager
+def _store_errors(doing: str) -> Iterator[None]:
+    try:
+        yield
+    except STORE_ERRORS as error:
+        raise InfrastructureError(f"the store did not answer while {doing}: {_gist(error)}", next_step="run `lakehouse doctor`") from error
+
+
+def _gist(error: Exception) -> str:
+    lines = re.sub(r"\x1b\[[0-9;]*m|↳", "", str(error)).split("\n")
+    return " ".join(" ".join(lines).split())[:300]
+
+
+class OpsWriter:
+    """Appends facts; what the store does not take waits in a local spool and arrives once, later.
+
+    Args:
+        settings: of the instance; the spool is `state/spool` under its home.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._options = delta_rs_options(settings)
+        self._spool = settings.state_dir / "spool"
+
+    def create_tables(self) -> None:
+        """Create the tables that are not there yet. Raises InfrastructureError when the store does not answer."""
+        with _store_errors("creating the ops tables"):
+            for declared in DELTA_RS_TABLES:
+                DeltaTable.create(
+                    table_uri(self._settings, declared),
+                    schema=arrow_schema(declared),
+                    mode="ignore",
+                    partition_by=list(declared.partition_by),
+                    description=declared.description,
+                    configuration=RETENTION,
+                    storage_options=self._options,
+                )
+
+    def append(self, name: str, rows: Sequence[Row]) -> None:
+        """Append rows to a table in one commit, stamped with the time of this call; spool them when the store is down."""
+        if not rows:
+            return
+        declared = table(name)
+        now = datetime.now(UTC)
+        stamped = [{**row, "recorded_at": now, "recorded_date": now.date()} for row in rows]
+        try:
+            self._commit(declared, arrow_table(declared, stamped))
+        except STORE_ERRORS:
+            self._spool_rows(declared, stamped)
+
+    def append_now(self, name: str, rows: Sequence[Row]) -> None:
+        """Append rows or raise InfrastructureError: for control state, which must not lag behind."""
+        declared = table(name)
+        now = datetime.now(UTC)
+        with _store_errors(f"recording in {name}"):
+            self._commit(declared, arrow_table(declared, [{**r, "recorded_at": now, "recorded_date": now.date()} for r in rows]))
+
+    def flush(self) -> int:
+        """Send what waits in the spool, oldest first. Returns how many spooled appends arrived; stops at the first that cannot."""
+        sent = 0
+        for path in sorted(self._spool.glob("*/*.json")):
+            claimed = path.with_suffix(f".sending-{os.getpid()}")
+            try:
+                path.rename(claimed)
+            except FileNotFoundError:
+                continue
+            try:
+                self._send(table(path.parent.name), claimed)
+            except (InfrastructureError, *STORE_ERRORS):
+                claimed.rename(path)
+                break
+            claimed.unlink()
+            sent += 1
+        return sent
+
+    def waiting(self) -> int:
+        """How many appends wait in the spool."""
+        return sum(1 for _ in self._spool.glob("*/*.*"))
+
+    def recover_interrupted(self) -> None:
+        """Give back spool files whose sender has died."""
+        for path in self._spool.glob("*/*.sending-*"):
+            pid = int(path.suffix.rsplit("-", 1)[1])
+            if not _is_alive(pid):
+                path.rename(path.with_suffix(".json"))
+
+    @retry(
+        retry=retry_if_exception_type(CommitFailedError), stop=stop_after_attempt(6), wait=wait_random_exponential(0.1, max=2), reraise=True
+    )
+    def _commit(self, declared: Table, data: pa.Table) -> None:
+        write_deltalake(
+            table_uri(self._settings, declared),
+            data,
+            mode="append",
+            partition_by=list(declared.partition_by),
+            storage_options=self._options,
+        )
+
+    def _spool_rows(self, declared: Table, rows: Sequence[Row]) -> None:
+        folder = self._spool / declared.name
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        path = folder / f"{time.time_ns():020d}-{uuid.uuid4().hex}.json"
+        partial = path.with_suffix(".part")
+        partial.write_text(json.dumps(rows, default=_to_json), encoding="utf-8")
+        partial.rename(path)
+
+    def _send(self, declared: Table, path: Path) -> None:
+        rows = [_from_json(declared, row) for row in json.loads(path.read_text(encoding="utf-8"))]
+        if not self._has_arrived(declared, rows[0]["recorded_at"]):
+            self._commit(declared, arrow_table(declared, rows))
+
+    def _has_arrived(self, declared: Table, recorded_at: datetime) -> bool:
+        found = OpsReader(self._settings).query(
+            f"select count(*) as n from {declared.name} where recorded_date = ? and recorded_at = ?",
+            [recorded_at.date(), recorded_at],
+        )
+        return bool(found["n"][0].as_py())
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _to_json(value: Any) -> str:
+    if isinstance(value, datetime | date):
+        return value.isoformat()
+    raise TypeError(f"cannot spool a {type(value).__name__}")
+
+
+def _from_json(declared: Table, row: Row) -> dict[str, Any]:
+    parse = {"timestamp": datetime.fromisoformat, "date": date.fromisoformat}
+    types = {c.name: c.type for c in declared.columns}
+    return {k: parse[types[k]](v) if v is not None and types[k] in parse else v for k, v in row.items()}
+
+
+class OpsReader:
+    """Answers SQL over the ops and ctl tables, as of the moment of each query.
+
+    DuckDB SQL; relations are `ops.<table>`, `ctl.<table>` and the view `ops.run_log`. Safe to share between threads.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._options = delta_rs_options(settings)
+        self._lock = threading.Lock()
+        self._tables: dict[str, DeltaTable] = {}
+        self._versions: dict[str, int] = {}
+        self._connection = duckdb.connect(":memory:")
+        self._connection.execute("set TimeZone = 'UTC'; create schema ops; create schema ctl")
+
+    def query(self, sql: str, parameters: Sequence[Any] = ()) -> pa.Table:
+        """Run one statement with bound values. Raises InfrastructureError when the store does not answer."""
+        with self._lock, _store_errors("reading the ops tables"):
+            wanted = [t for t in DELTA_RS_TABLES if re.search(rf"\b{re.escape(t.name)}\b", sql)]
+            if "ops.run_log" in sql and not any(t.name == "ops.run_events" for t in wanted):
+                wanted.append(table("ops.run_events"))
+            for declared in wanted:
+                self._refresh(declared)
+            return self._connection.sql(sql, params=list(parameters)).to_arrow_table()
+
+    def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[dict[str, Any]]:
+        """The same, as a list of dictionaries."""
+        return self.query(sql, parameters).to_pylist()
+
+    def _refresh(self, declared: Table) -> None:
+        try:
+            opened = self._open(declared)
+        except TableNotFoundError:
+            self._register(declared, arrow_schema(declared).empty_table(), -1)
+            return
+        if self._versions.get(declared.name) != opened.version():
+            self._register(declared, opened.to_pyarrow_dataset(), opened.version())
+
+    def _open(self, declared: Table) -> DeltaTable:
+        opened = self._tables.get(declared.name)
+        if opened is None:
+            opened = self._tables[declared.name] = DeltaTable(table_uri(self._settings, declared), storage_options=self._options)
+        else:
+            opened.update_incremental()
+        return opened
+
+    def _register(self, declared: Table, relation: Any, version: int) -> None:
+        alias = declared.name.replace(".", "__")
+        self._connection.register(alias, relation)
+        self._connection.execute(f"create or replace view {declared.name} as select * from {alias}")
+        if declared.name == "ops.run_events":
+            self._connection.execute(f"create or replace view ops.run_log as {RUN_LOG_SQL}")
+        self._versions[declared.name] = version
+
+

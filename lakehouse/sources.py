@@ -1,0 +1,188 @@
+"""What a source declaration is, and how declarations are read and judged.
+
+Does not belong here: reading a source's data (lakehouse.landing, jobs), or any particular source (assets/sources/*.yaml).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from datetime import date
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+
+from lakehouse.errors import ConfigurationError
+from lakehouse.settings import Settings
+from lakehouse.tables import TABLES, Table, bronze_table
+from lakehouse.tables.bronze import BRONZE_COLUMNS
+
+Identifier = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
+SqlExpression = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
+
+
+class Format(StrEnum):
+    """How records lie in a file; each also gzipped."""
+
+    JSON_LINES = "json_lines"
+    JSON_WRAPPED = "json_wrapped"
+    CSV = "csv"
+
+
+class Declared(BaseModel):
+    """Base of all parts of a declaration: unknown keys are mistakes."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class SilverMapping(Declared):
+    """How a bronze record becomes silver rows.
+
+    Expressions are Spark SQL over the source's `fields` and `derived`, and the columns of bronze.
+    """
+
+    table: str = Field(description="silver table that the records go to")
+    version: int = Field(ge=1, description="raised when the mapping changes")
+    applicable: SqlExpression = Field(default="true", description="false for records that are not rows of the table; they are counted")
+    expand: SqlExpression | None = Field(default=None, description="number of rows that one record stands for; default 1")
+    columns: Mapping[Identifier, SqlExpression] = Field(description="silver column to expression")
+
+    @model_validator(mode="after")
+    def _columns_exist(self) -> SilverMapping:
+        declared = TABLES.get(self.table)
+        if declared is None or declared.layer.value != "silver":
+            raise ValueError(f"{self.table!r} is not a silver table; use one of {', '.join(n for n in TABLES if n.startswith('silver.'))}")
+        unknown = sorted(set(self.columns) - set(declared.column_names))
+        missing = sorted(c.name for c in declared.columns if c.required and c.name not in self.columns and c.name not in FILLED_BY_THE_LAKE)
+        if unknown:
+            raise ValueError(f"{self.table} has no columns {', '.join(unknown)}")
+        if missing:
+            raise ValueError(f"{self.table} requires the columns {', '.join(missing)}")
+        return self
+
+
+FILLED_BY_THE_LAKE = frozenset(
+    ("tenant_id", "source", "event_id", "event_time", "event_date", "time_quality", "user_key", "mapping_version")
+    + ("_source_file", "_row", "_batch_id", "_ingested_at")
+)
+"""Silver columns that come from bronze's own columns unless the mapping says otherwise."""
+
+
+class Source(Declared):
+    """One source of records: where they land, how they read, what identifies them, and how they map to silver."""
+
+    name: Identifier
+    description: str
+    owner: str = "data-team"
+    format: Format
+    records_field: str | None = Field(default=None, description="for json_wrapped: the field that holds the array of records")
+    fields: Mapping[str, str] = Field(
+        description="field to Spark SQL type; declare a scalar as string unless its type is certain. For csv every field is a string"
+    )
+    derived: Mapping[Identifier, SqlExpression] = Field(
+        default_factory=dict, description="values that several expressions need, over `raw`, the fields and the derived ones above"
+    )
+    event_id: SqlExpression = Field(description="identity of a record within tenant and source, over `raw`, fields and derived")
+    event_time: SqlExpression = Field(description="when it happened, as a timestamp in UTC, over the fields")
+    earliest: date = Field(description="earliest plausible day; older event times are kept, flagged and left out of gold")
+    user: SqlExpression | None = Field(default=None, description="identity of the user, as text; bronze keeps only its HMAC")
+    expected_every_minutes: int | None = Field(default=None, ge=1, description="how often files should come")
+    max_rejected_share: float = Field(default=0.2, ge=0, le=1, description="a tenant's slice with more rejected rows is held back")
+    silver: SilverMapping
+
+    @model_validator(mode="after")
+    def _wrapped_needs_field(self) -> Source:
+        if (self.format is Format.JSON_WRAPPED) != (self.records_field is not None):
+            raise ValueError("records_field belongs to format json_wrapped, and only there")
+        return self
+
+    @model_validator(mode="after")
+    def _names_are_clear(self) -> Source:
+        taken = {column.name for column in BRONZE_COLUMNS} & {name.lower() for name in self.derived}
+        names = [name.lower() for name in (*self.fields, *self.derived)]
+        twice = sorted({name for name in names if names.count(name) > 1} | taken)
+        if twice:
+            raise ValueError(f"Spark does not tell upper from lower case, so these names mean two things: {', '.join(twice)}")
+        return self
+
+    @property
+    def bronze(self) -> Table:
+        """The declaration of the source's bronze table."""
+        return bronze_table(self.name, self.owner)
+
+    @property
+    def fields_ddl(self) -> str:
+        """The declared fields as a Spark SQL schema string."""
+        return ", ".join(f"`{name}` {type_}" for name, type_ in self.fields.items())
+
+
+class Mistake(Declared):
+    """One mistake in a declaration, with its place."""
+
+    path: Path
+    line: int
+    where: str
+    problem: str
+
+    def __str__(self) -> str:
+        return f"{self.path.name}:{self.line}: {self.where}: {self.problem}"
+
+
+def read_source(path: Path) -> tuple[Source | None, list[Mistake]]:
+    """Read one declaration; returns it, or the list of its mistakes with their lines."""
+    text = path.read_text(encoding="utf-8")
+    try:
+        tree = yaml.compose(text, Loader=yaml.SafeLoader)
+        source = Source.model_validate(yaml.safe_load(text))
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        return None, [Mistake(path=path, line=mark.line + 1 if mark else 1, where="YAML", problem=str(error.problem))]
+    except ValidationError as error:
+        return None, [
+            Mistake(path=path, line=_line_of(tree, e["loc"]), where=".".join(map(str, e["loc"])) or "declaration", problem=e["msg"])
+            for e in error.errors()
+        ]
+    if source.name != path.stem:
+        return None, [Mistake(path=path, line=1, where="name", problem=f"must be the file's name, {path.stem!r}")]
+    return source, []
+
+
+def _line_of(node: yaml.Node | None, location: tuple[Any, ...]) -> int:
+    line = node.start_mark.line + 1 if node else 1
+    for key in location:
+        children = {k.value: (k, v) for k, v in node.value} if isinstance(node, yaml.MappingNode) else {}
+        if key not in children:
+            break
+        line, node = children[key][0].start_mark.line + 1, children[key][1]
+    return line
+
+
+def source_files(settings: Settings) -> Iterator[Path]:
+    """Every declaration file of the instance: the shipped ones and its own under `home/sources`."""
+    for directory in (*settings.sources_dirs, settings.home / "sources"):
+        yield from sorted(directory.glob("*.yaml"))
+
+
+def load_sources(settings: Settings) -> dict[str, Source]:
+    """All sources by name. Raises ConfigurationError with every mistake of every file at once."""
+    found: dict[str, Source] = {}
+    mistakes: list[str] = []
+    for path in source_files(settings):
+        source, problems = read_source(path)
+        mistakes += map(str, problems)
+        if source and source.name in found:
+            mistakes.append(f"{path.name}:1: name: {source.name!r} is declared twice")
+        elif source:
+            found[source.name] = source
+    if mistakes:
+        raise ConfigurationError("source declarations have mistakes:\n  " + "\n  ".join(mistakes), next_step="mend the lines named above")
+    return found
+
+
+LANDING_KEY = re.compile(
+    r"^(?P<source>[a-z][a-z0-9_]*)/date=(?P<date>\d{4}-\d\d-\d\d)/tenant=(?P<tenant>[a-z0-9][a-z0-9_-]{0,62})/(?P<name>[^/].*)$"
+)
+"""Layout of the landing bucket. The tenant is part of the path, which only an operator's credentials can write."""

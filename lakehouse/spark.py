@@ -1,0 +1,51 @@
+"""The one place that makes a Spark session.
+
+Does not belong here: Delta reads and writes (lakehouse.delta), or starting a server (infra).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import grpc
+from pyspark.errors.exceptions.connect import SparkConnectGrpcException
+from pyspark.sql import SparkSession
+
+from lakehouse.errors import ConfigurationError, InfrastructureError
+from lakehouse.settings import Settings
+
+GONE = ("UNAVAILABLE", "Connection refused", "INVALID_HANDLE", "Socket closed", "failed to connect", "session_closed", "CANCELLED")
+
+
+def connect(settings: Settings) -> SparkSession:
+    """A fresh session on the instance's Spark Connect server; its temporary views are its own.
+
+    Raises ConfigurationError where no server is configured, InfrastructureError where it does not answer.
+    """
+    if not settings.spark_remote:
+        raise ConfigurationError("no Spark server is known", next_step="run `lakehouse up`, or set LAKEHOUSE_SPARK_REMOTE")
+    try:
+        session = SparkSession.builder.remote(_with_token(settings)).create()
+        session.sql("select 1").collect()
+    except Exception as error:
+        if is_spark_gone(error):
+            raise InfrastructureError(f"Spark does not answer at {settings.spark_remote}", next_step="run `lakehouse status`") from error
+        raise
+    return session
+
+
+def _with_token(settings: Settings) -> str:
+    remote = settings.spark_remote or ""
+    if settings.spark_token is None:
+        return remote
+    return f"{remote}{'' if '/;' in remote else '/'};token={settings.spark_token.get_secret_value()}"
+
+
+def is_spark_gone(error: BaseException) -> bool:
+    """Whether an error says that the server or the session died, rather than that the query is wrong."""
+    chain: list[Any] = []
+    current: BaseException | None = error
+    while current is not None and current not in chain:
+        chain.append(current)
+        current = current.__cause__ or current.__context__
+    return any(isinstance(e, SparkConnectGrpcException | grpc.RpcError) and any(word in str(e) for word in GONE) for e in chain)

@@ -1,0 +1,29 @@
+"""Every table of the lake, declared once.
+
+Does not belong here: rendering a declaration into a schema, contract or page; those read this registry.
+"""
+
+from __future__ import annotations
+
+from lakehouse.errors import ConfigurationError
+from lakehouse.tables import bronze, gold, ops, silver
+from lakehouse.tables.bronze import bronze_table
+from lakehouse.tables.model import Column, Definition, Layer, Sla, Table
+
+TABLES: dict[str, Table] = {
+    declared.name: declared
+    for module in (bronze, silver, gold, ops)
+    for declared in vars(module).values()
+    if isinstance(declared, Table)
+}
+"""All tables but the bronze ones, which are made from the source declarations; by name, in the order of the data's way."""
+
+
+def table(name: str) -> Table:
+    """The declaration of a table. Raises ConfigurationError where there is none of that name."""
+    if name not in TABLES:
+        raise ConfigurationError(f"there is no table {name!r}", next_step=f"use one of {', '.join(TABLES)}")
+    return TABLES[name]
+
+
+__all__ = ["TABLES", "Column", "Definition", "Layer", "Sla", "Table", "bronze_table", "table"]

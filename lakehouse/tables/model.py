@@ -1,0 +1,139 @@
+"""What a table declaration is.
+
+Does not belong here: any particular table, Spark, or anything that reads or writes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Layer(StrEnum):
+    """Where a table stands in the way of the data; also its schema in the catalog."""
+
+    BRONZE = "bronze"
+    SILVER = "silver"
+    GOLD = "gold"
+    OPS = "ops"
+    CONTROL = "ctl"
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column.
+
+    Args:
+        name: snake_case name.
+        type: Spark SQL type, e.g. `string`, `timestamp` (UTC), `map<string,string>`.
+        description: what it holds, in one sentence; also the comment in the catalog.
+        unit: unit of a quantity, e.g. `ms`, `rows`.
+        pii: holds personal data; such a column never enters file statistics.
+        required: null is a violation.
+        values: the closed enumeration it draws from; empty means open.
+    """
+
+    name: str
+    type: str
+    description: str
+    unit: str = ""
+    pii: bool = False
+    required: bool = False
+    values: tuple[str, ...] = ()
+
+    @property
+    def comment(self) -> str:
+        """Description, unit, allowed values and PII flag as one catalog comment."""
+        parts = [self.description]
+        if self.unit:
+            parts.append(f"Unit: {self.unit}.")
+        if self.values:
+            parts.append(f"One of: {', '.join(self.values)}.")
+        if self.pii:
+            parts.append("PII.")
+        return " ".join(parts)
+
+
+@dataclass(frozen=True)
+class Definition:
+    """How a gold table is computed, for the data dictionary.
+
+    Args:
+        formula: each measure, in words or SQL.
+        late_data: what a late event changes.
+        example: an example worked by hand, as Markdown.
+        version: raised when the formula changes; a raised version recomputes the whole table.
+    """
+
+    formula: str
+    late_data: str
+    example: str
+    version: int = 1
+
+
+@dataclass(frozen=True)
+class Sla:
+    """What is promised of a table: how old its newest event may be, in minutes."""
+
+    fresh_within_minutes: int
+
+
+@dataclass(frozen=True)
+class Table:
+    """One table: the only place where its columns are written down.
+
+    Args:
+        name: `layer.table`, also its place in the catalog and under the lake bucket.
+        description: what one row is and what the table is for.
+        columns: in order.
+        key: columns that identify a row.
+        partition_by: Delta partition columns.
+        owner: who answers for it.
+        inputs: names of the tables it is computed from.
+        latest_by: for a table of entities: the column by which the newest row under a key replaces the older ones.
+        reach_days: for gold: how many days after a changed event's day can still change (0: only its day).
+    """
+
+    name: str
+    description: str
+    columns: tuple[Column, ...]
+    key: tuple[str, ...] = ()
+    partition_by: tuple[str, ...] = ()
+    owner: str = "data-team"
+    inputs: tuple[str, ...] = ()
+    latest_by: str | None = None
+    reach_days: int = 0
+    sla: Sla | None = None
+    definition: Definition | None = None
+
+    @property
+    def layer(self) -> Layer:
+        """The layer, from the name."""
+        return Layer(self.name.split(".")[0])
+
+    @property
+    def short_name(self) -> str:
+        """The name without its layer."""
+        return self.name.split(".")[1]
+
+    @property
+    def key_prefix(self) -> str:
+        """Where its files are under the lake bucket, e.g. `silver/auth_events`."""
+        return self.name.replace(".", "/")
+
+    def column(self, name: str) -> Column:
+        """The column of that name. Raises KeyError where there is none."""
+        return next((c for c in self.columns if c.name == name), None) or self._no_column(name)
+
+    def _no_column(self, name: str) -> Column:
+        raise KeyError(f"{self.name} has no column {name!r}; it has {', '.join(c.name for c in self.columns)}")
+
+    @property
+    def column_names(self) -> tuple[str, ...]:
+        """Names of the columns, in order."""
+        return tuple(c.name for c in self.columns)
+
+    @property
+    def ddl(self) -> str:
+        """The columns as a Spark SQL schema string."""
+        return ", ".join(f"`{c.name}` {c.type}" for c in self.columns)
