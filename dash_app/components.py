@@ -1,27 +1,26 @@
-"""Pieces that the operations pages are made of: the frame, the headline, tables, statuses, times, empty states.
+"""Pieces that the operations pages are made of: the frame, the headline, statuses, times, plain tables, empty states.
 
-Does not belong here: queries, callbacks, or figures.
+Does not belong here: queries, callbacks, grids or figures.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeAlias
 from urllib.parse import quote, urlencode, urlsplit
 
-import dash_ag_grid as dag
 import dash_mantine_components as dmc
 from dash import dcc, html
 from dash.development.base_component import Component
 
 from dash_app.cache import Look
-from dash_app.queries import RATED_ATTEMPTS, ROW_COUNTS, Overview
+from dash_app.queries import Overview
 from dash_app.sign_in import csrf_token
-from dash_app.statuses import Status, Tone, status
+from dash_app.statuses import Status, Tone
 
 Row = dict[str, Any]
-Children = Sequence[Component | str] | Component | str | None
+Children: TypeAlias = "Sequence[Component | str] | Component | str | None"
 
 SIGNS = {Tone.GOOD: "✓", Tone.WARN: "!", Tone.BAD: "✕", Tone.BUSY: "↻", Tone.NONE: "–"}
 VERDICT_SIGNS = {**SIGNS, Tone.NONE: "…"}
@@ -115,17 +114,23 @@ def headline(overview: Overview) -> Component:
     )
 
 
+def _names(names: Sequence[str]) -> Children:
+    links = [dcc.Link(name, href=f"/{view_search(name, None)}") for name in names]
+    return [part for link in links for part in (link, ", ")][:-1]
+
+
 def _verdict(overview: Overview) -> Component:
     health = overview.health()
+    detail: Children
     troubled = {tone: [name for name, t in health.items() if t is tone] for tone in Tone}
     if not health:
         tone, text, detail = Tone.NONE, "No run yet", "Nothing has been recorded in this lake."
     elif names := troubled[Tone.BAD]:
-        tone, text, detail = Tone.BAD, _is_are(len(names), "failing"), ", ".join(names)
+        tone, text, detail = Tone.BAD, _is_are(len(names), "failing"), _names(names)
     elif names := troubled[Tone.WARN]:
-        tone, text, detail = Tone.WARN, _is_are(len(names), "worth a look"), ", ".join(names)
+        tone, text, detail = Tone.WARN, _is_are(len(names), "worth a look"), _names(names)
     elif names := troubled[Tone.NONE]:
-        tone, text, detail = Tone.NONE, "Waiting for a first run to end", ", ".join(names)
+        tone, text, detail = Tone.NONE, "Waiting for a first run to end", _names(names)
     else:
         tone, text, detail = Tone.GOOD, "Everything is well", f"{_n(len(health), 'pipeline')}, {_n(len(overview.pipelines), 'table')}"
     sign = html.Span(VERDICT_SIGNS[tone], className=f"verdict-sign tone-{tone}", **{"aria-hidden": "true"})
@@ -163,6 +168,11 @@ def ago(ms: int | None) -> Component:
     return _time(ms, "ago")
 
 
+def stamp(ms: int | None) -> Component:
+    """Time to the second in the viewer's zone; UTC on hover."""
+    return _time(ms, "stamp")
+
+
 def clock(ms: int | None) -> Component:
     """Day and time in the viewer's zone; UTC on hover."""
     return _time(ms, "clock")
@@ -183,7 +193,9 @@ def _ms(moment: datetime | None) -> int | None:
 
 def section(title: str, children: Children, *, identity: str, note: Children = None) -> Component:
     """A part of a page under its heading."""
-    head = html.Div([html.H2(title, id=f"{identity}-title"), html.Div(note, className="note", id=f"{identity}-note")], className="section-head")
+    head = html.Div(
+        [html.H2(title, id=f"{identity}-title"), html.Div(note, className="note", id=f"{identity}-note")], className="section-head"
+    )
     return html.Section([head, html.Div(children, className="card")], id=identity, **{"aria-labelledby": f"{identity}-title"})
 
 
@@ -232,7 +244,7 @@ def seconds(value: float | None) -> str:
     if value < 60:
         return f"{value:.0f} s"
     minutes, rest = divmod(round(value), 60)
-    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+    return f"{minutes}m {rest:02}s" if minutes < 60 else f"{minutes // 60}h {minutes % 60:02}m"
 
 
 def run_link(run_id: str) -> Component:
@@ -243,7 +255,8 @@ def run_link(run_id: str) -> Component:
 def outside_link(url: str | None) -> Children:
     """A link out, only where it is a web address; text otherwise."""
     if url and urlsplit(url).scheme in ("http", "https"):
-        return html.A("open", href=url, target="_blank", rel="noopener noreferrer")
+        link: Component = html.A("open", href=url, target="_blank", rel="noopener noreferrer")
+        return link
     return url
 
 
@@ -252,100 +265,3 @@ def view_search(pipeline: str | None, asset: str | None) -> str:
     chosen = {"pipeline": pipeline, "table": asset}
     query = urlencode({k: v for k, v in chosen.items() if v})
     return f"?{query}" if query else ""
-
-
-def _numeric(field: str, heading: str, tip: str, **more: Any) -> Row:
-    base = {"field": field, "headerName": heading, "headerTooltip": tip, "type": "numericColumn", "cellClass": "num"}
-    return {**base, "valueFormatter": {"function": "count(params.value)"}, "flex": 8, "minWidth": 62, **more}
-
-
-_COUNT_TIPS = {
-    "read": "Records or rows read",
-    "inserted": "Rows inserted",
-    "updated": "Rows updated",
-    "deleted": "Rows deleted",
-    "quarantined": "Rows set aside with the reason",
-    "duplicate": "Rows that were there already",
-    "held_back": "Rows held back with their tenant's slice",
-}
-_COUNT_WIDTHS = {"read": 74, "inserted": 74, "quarantined": 86, "duplicate": 72}
-OF_LAST = " by the last attempt that is over."
-
-
-def pipelines_grid(rows: list[Row]) -> Component:
-    """The table of pipelines: a row for each table that a pipeline writes."""
-    counts = [
-        _numeric(f"rows_{c}", c.replace("_", " ").capitalize(), _COUNT_TIPS[c] + OF_LAST, minWidth=_COUNT_WIDTHS.get(c, 64)) for c in ROW_COUNTS
-    ]
-    columns = [
-        {"field": "pipeline", "headerName": "Pipeline and table", "cellRenderer": "Pipeline", "flex": 22, "minWidth": 178},
-        {"field": "layer", "headerName": "Layer", "cellRenderer": "Layer", "flex": 7, "minWidth": 74},
-        {"field": "label", "headerName": "Status", "cellRenderer": "Status", "flex": 12, "minWidth": 112, "comparator": {"function": "byTone"}},
-        {"field": "last_success_ms", "headerName": "Last success", "cellRenderer": "Ago", "flex": 9, "minWidth": 84},
-        _numeric("duration_s", "Duration", "How long the last attempt that is over took.", valueFormatter={"function": "seconds(params.value)"}),
-        *counts,
-        _numeric("success_rate", "Success", f"Share of the last {RATED_ATTEMPTS} attempts that succeeded.", cellRenderer="SuccessRate", minWidth=70),
-        {"field": "trend", "headerName": "Rows inserted", "headerTooltip": f"The last {RATED_ATTEMPTS} attempts; a cross is a failed one.",
-         "cellRenderer": "Sparkline", "sortable": False, "flex": 13, "minWidth": 140},
-    ]  # fmt: skip
-    return grid(
-        "pipelines-grid",
-        rows,
-        columns,
-        row_height=52,
-        options={
-            "rowSelection": {"mode": "singleRow", "checkboxes": False, "enableClickSelection": False},
-            "onGridSizeChanged": {"function": "fitColumns(params)"},
-            "onCellClicked": {"function": "choose(params)"},
-            "onCellKeyDown": {"function": "chooseByKey(params)"},
-        },
-    )
-
-
-def failures_grid(rows: list[Row]) -> Component:
-    """The table of failed attempts."""
-    columns = [
-        {"field": "happened_ms", "headerName": "When", "cellRenderer": "Clock", "flex": 9, "minWidth": 104},
-        {"field": "pipeline", "headerName": "Pipeline and table", "cellRenderer": "Place", "flex": 14, "minWidth": 160},
-        {"field": "label", "headerName": "Status", "cellRenderer": "Status", "flex": 10, "minWidth": 112},
-        {"field": "error_message", "headerName": "Error", "cellRenderer": "Error", "wrapText": True, "autoHeight": True, "flex": 36, "minWidth": 260},
-        _numeric("attempt", "Attempt", "Attempt of the step within its run.", flex=6, minWidth=72),
-        {"field": "recovered", "headerName": "Since then", "cellRenderer": "Recovered", "flex": 9, "minWidth": 104},
-        {"field": "run_id", "headerName": "Run", "cellRenderer": "Run", "flex": 11, "minWidth": 104},
-    ]  # fmt: skip
-    return grid("failures-grid", rows, columns, row_height=52, options={"pagination": True, "paginationPageSize": 10, "paginationPageSizeSelector": False})
-
-
-def grid(identity: str, rows: list[Row], columns: list[Row], *, row_height: int, options: Row) -> Component:
-    """An AG Grid in the theme of these pages; rows with an `id` change in place."""
-    return dag.AgGrid(
-        id=identity,
-        rowData=rows,
-        columnDefs=columns,
-        defaultColDef={
-            "sortable": True,
-            "resizable": True,
-            "suppressHeaderMenuButton": True,
-            "wrapHeaderText": True,
-            "autoHeaderHeight": True,
-            "suppressMovable": True,
-        },
-        getRowId="params.data.id",
-        style={"height": None, "width": "100%"},
-        dashGridOptions={
-            "theme": {"function": "clearlakeTheme(agGrid)"},
-            "domLayout": "autoHeight",
-            "rowHeight": row_height,
-            "suppressCellFocus": False,
-            "animateRows": False,
-            "tooltipShowDelay": 300,
-            "enableCellTextSelection": True,
-            "ensureDomOrder": True,
-            **options,
-        },
-    )
-
-
-def step_status(row: Row) -> Component:
-    """The status of a step of a run."""
-    return pill(status(row["status"]))

@@ -8,7 +8,7 @@ Does not belong here: queries, or the values of colours (static/tokens.css).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from math import ceil
 from typing import Any
 
@@ -37,11 +37,12 @@ def trend(days: Sequence[Row], *, first_day: int, n_days: int, title: str | None
     """
     names = [title] if title else _pipelines_with_rows(days)
     columns = min(COLUMNS, len(names)) or 1
+    shown = [first_day + n for n in range(n_days)]
     figure: Figure = {"data": [], "layout": _layout(len(names), columns)}
     for index, name in enumerate(names):
         rows = [r for r in days if title or r["pipeline"] == name]
-        _add_panel(figure, index, name, rows, [first_day + n for n in range(n_days)])
-        _place_panel(figure, index, len(names), columns)
+        _add_panel(figure, index, name, rows, shown)
+        _place_panel(figure, index, columns, [_iso(day) for day in shown])
     return figure
 
 
@@ -85,7 +86,7 @@ def _layout(n_panels: int, columns: int) -> Figure:
 
 def _add_panel(figure: Figure, index: int, name: str, rows: Sequence[Row], days: Sequence[int]) -> None:
     axis = "" if index == 0 else str(index + 1)
-    x = [(EPOCH + timedelta(days=d)).isoformat() for d in days]
+    x = [_iso(day) for day in days]
     top = 0
     for layer in layers_shown(rows):
         counts = [sum(r["rows_inserted"] for r in rows if r["day"] == d and _layer(r) == layer) for d in days]
@@ -95,7 +96,7 @@ def _add_panel(figure: Figure, index: int, name: str, rows: Sequence[Row], days:
     if any(failed):
         figure["data"].append(_crosses(x, failed, top or 1, axis))
     total = sum(r["rows_inserted"] for r in rows)
-    figure["layout"]["annotations"].append(_heading(axis, name, total, sum(failed)))
+    figure["layout"]["annotations"].append(_heading(axis, name, total))
 
 
 def _bars(layer: str, x: list[str], counts: list[int], axis: str) -> Figure:
@@ -127,10 +128,9 @@ def _crosses(x: list[str], failed: list[int], top: int, axis: str) -> Figure:
     }
 
 
-def _heading(axis: str, name: str, total: int, failed: int) -> Figure:
-    tail = f" · {failed:,} failed" if failed else ""
+def _heading(axis: str, name: str, total: int) -> Figure:
     return {
-        "text": f'<b>{_escaped(name)}</b>  <span style="font-size:11px">{total:,} rows{tail}</span>',
+        "text": f'<b>{_escaped(name)}</b>  <span style="font-size:11px">{total:,} rows</span>',
         "xref": f"x{axis} domain",
         "yref": f"y{axis} domain",
         "x": 0,
@@ -143,11 +143,19 @@ def _heading(axis: str, name: str, total: int, failed: int) -> Figure:
     }
 
 
+def _iso(day: int) -> str:
+    return (EPOCH + timedelta(days=day)).isoformat()
+
+
+def _half_a_day(day: str, sign: int) -> str:
+    return (datetime.fromisoformat(day) + sign * timedelta(hours=12)).isoformat()
+
+
 def _escaped(text: str) -> str:
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
-def _place_panel(figure: Figure, index: int, n_panels: int, columns: int) -> None:
+def _place_panel(figure: Figure, index: int, columns: int, days: list[str]) -> None:
     layout, number = figure["layout"], "" if index == 0 else str(index + 1)
     row, column = divmod(index, columns)
     plot_px = layout["height"] - TOP_PX - BOTTOM_PX
@@ -160,9 +168,10 @@ def _place_panel(figure: Figure, index: int, n_panels: int, columns: int) -> Non
         "domain": [left, min(1, left + width)],
         "anchor": f"y{number}",
         "type": "date",
+        "range": [_half_a_day(days[0], -1), _half_a_day(days[-1], 1)],
         "tickformat": "%-d %b",
         "hoverformat": "%a %-d %b (UTC)",
-        "nticks": 14 if columns == 1 else 4,
+        "tickvals": days[::-1][:: 1 if columns == 1 else 4],
         "showgrid": False,
         "linecolor": "var(--line-strong)",
         "tickfont": {"size": 11, "color": "var(--ink-3)"},

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import pyarrow as pa
 
 from dash_app.cache import Cache, Look
-from dash_app.statuses import FAILURES, SUCCESSES, UNDER_WAY, Tone, status, worst
+from dash_app.statuses import FAILURES, SEVERITY, SUCCESSES, UNDER_WAY, Tone, status, worst
 
 Row = dict[str, Any]
 
@@ -41,6 +41,7 @@ ATTEMPTS = f"""
     select
         *,
         coalesce(started_at, nominal_start, ended_at) as happened_at,
+        coalesce(epoch_us(happened_at), 0) * 1000 + attempt as place,
         status in ({_names(SUCCESSES)}) as good,
         status in ({_names(FAILURES)}) as bad,
         status not in ({_names(UNDER_WAY)}) as over
@@ -48,35 +49,32 @@ ATTEMPTS = f"""
 """
 
 ROW_COUNTS = ("read", "inserted", "updated", "deleted", "quarantined", "duplicate", "held_back")
+OF_LAST = ("duration_s", *(f"rows_{name}" for name in ROW_COUNTS))
 
 PIPELINES = f"""
 with attempts as ({ATTEMPTS}),
-numbered as (
+tables as (
     select
-        *,
-        row_number() over (partition by pipeline, asset order by happened_at desc nulls last, attempt desc) as nth,
-        row_number() over (partition by pipeline, asset, over order by happened_at desc nulls last, attempt desc) as nth_over,
-        row_number() over (partition by pipeline, asset, good or bad order by happened_at desc nulls last, attempt desc) as nth_rated
+        pipeline,
+        asset,
+        max(layer) as layer,
+        arg_max({{'status': status, 'run_id': run_id, 'happened_ms': epoch_ms(happened_at)}}, place) as newest,
+        arg_max({{'status': status, 'error': error_class, {", ".join(f"'{c}': {c}" for c in OF_LAST)}}}, place) filter (over) as last,
+        epoch_ms(max(ended_at) filter (good)) as last_success_ms,
+        list_reverse(
+            arg_max({{'rows': rows_inserted, 'bad': bad, 'at_ms': epoch_ms(happened_at)}}, place, {RATED_ATTEMPTS}) filter (good or bad)
+        ) as trend
     from attempts
+    group by pipeline, asset
 )
 select
-    pipeline,
-    asset,
-    max(layer) as layer,
-    max(status) filter (nth = 1) as status,
-    max(run_id) filter (nth = 1) as run_id,
-    epoch_ms(max(happened_at) filter (nth = 1)) as happened_ms,
-    max(status) filter (over and nth_over = 1) as last_status,
-    max(error_class) filter (over and nth_over = 1) as last_error,
-    max(duration_s) filter (over and nth_over = 1) as duration_s,
-    {", ".join(f"max(rows_{c}) filter (over and nth_over = 1) as rows_{c}" for c in ROW_COUNTS)},
-    epoch_ms(max(ended_at) filter (good)) as last_success_ms,
-    count(*) filter (good and nth_rated <= {RATED_ATTEMPTS}) as succeeded,
-    count(*) filter ((good or bad) and nth_rated <= {RATED_ATTEMPTS}) as rated,
-    list({{'rows': rows_inserted, 'bad': bad, 'at_ms': epoch_ms(happened_at)}} order by happened_at, attempt)
-        filter ((good or bad) and nth_rated <= {RATED_ATTEMPTS}) as trend
-from numbered
-group by pipeline, asset
+    pipeline, asset, layer, newest.status as status, newest.run_id as run_id, newest.happened_ms as happened_ms,
+    last.status as last_status, last.error as last_error, {", ".join(f"last.{c} as {c}" for c in OF_LAST)},
+    last_success_ms,
+    coalesce(len(list_filter(trend, lambda run: not run.bad)), 0) as succeeded,
+    coalesce(len(trend), 0) as rated,
+    trend
+from tables
 order by pipeline, asset
 """
 
@@ -97,24 +95,19 @@ order by all
 
 FAILED_RUNS = f"""
 with attempts as ({ATTEMPTS}),
-judged as (
-    select
-        *,
-        max(happened_at) filter (good) over (partition by pipeline, asset) > happened_at as recovered,
-        row_number() over (partition by pipeline, asset, bad order by happened_at desc, attempt desc) as nth
-    from attempts
-)
+successes as (select pipeline, asset, max(place) filter (good) as place from attempts group by all)
 select
     run_id, attempt, pipeline, asset, layer, status, error_class, error_message,
     epoch_ms(happened_at) as happened_ms,
     epoch_ms(ended_at) as ended_ms,
-    coalesce(recovered, false) as recovered
-from judged
-where bad and nth <= {FAILURES_PER_TABLE} and epoch_ms(happened_at) // {MS_PER_DAY} > ?
+    coalesce(successes.place > attempts.place, false) as recovered
+from attempts join successes using (pipeline, asset)
+where bad and epoch_ms(happened_at) // {MS_PER_DAY} > ?
+qualify row_number() over (partition by pipeline, asset order by attempts.place desc) <= {FAILURES_PER_TABLE}
 order by happened_ms desc, run_id, asset, attempt desc
 """
 
-NEWEST_FACT = "select epoch_ms(max(recorded_at)) as recorded_ms from ops.run_events"
+NEWEST_FACT = "select count(*) as facts, epoch_ms(max(recorded_at)) as recorded_ms from ops.run_events"
 
 SYNTHETIC_SOURCES = "select source, bool_or(contains(path, 'synthetic')) as synthetic from ctl.files group by source"
 
@@ -210,6 +203,18 @@ class Run:
     retries: list[str] = field(default_factory=list)
 
 
+@dataclass(frozen=True)
+class Synthetic:
+    """Where synthetic data went: whether each source has any, and the tables that it reached."""
+
+    sources: dict[str, bool] = field(default_factory=dict)
+    tables: frozenset[str] = frozenset()
+
+    def is_in(self, row: Row) -> bool:
+        """Whether what a pipeline wrote there includes synthetic data."""
+        return self.sources.get(row["pipeline"], row["asset"] in self.tables)
+
+
 class Operations:
     """What the operations pages know, read at most once per `ttl_s` however many look.
 
@@ -223,6 +228,7 @@ class Operations:
         self._reader, self._now = reader, now
         self._looks = Cache(ttl_s)
         self._slow_looks = Cache(60)
+        self._last: tuple[Any, Overview] = (None, Overview())
 
     def overview(self) -> Look[Overview]:
         """What runs and how it went."""
@@ -238,19 +244,25 @@ class Operations:
 
     def _read_overview(self) -> Overview:
         today = int(self._now().timestamp() * 1000) // MS_PER_DAY
-        is_synthetic = self._slow_looks.look("synthetic", self._read_synthetic).value or _none
+        synthetic = self._slow_looks.look("synthetic", self._read_synthetic).value or Synthetic()
+        newest = self._rows(NEWEST_FACT)[0]
+        known = (today, synthetic, newest)
+        if self._last[0] != known:
+            self._last = known, self._read_all(today, synthetic, newest["recorded_ms"])
+        return self._last[1]
+
+    def _read_all(self, today: int, synthetic: Synthetic, recorded_ms: int | None) -> Overview:
         return Overview(
-            pipelines=[_judged(row, is_synthetic) for row in self._rows(PIPELINES)],
+            pipelines=_troubled_first([_judged(row, synthetic) for row in self._rows(PIPELINES)]),
             days=self._rows(DAYS, today - TREND_DAYS),
             failures=[_labelled(row) for row in self._rows(FAILED_RUNS, today - FAILURE_DAYS)],
-            recorded_ms=self._rows(NEWEST_FACT)[0]["recorded_ms"],
+            recorded_ms=recorded_ms,
             first_day=today - TREND_DAYS + 1,
         )
 
-    def _read_synthetic(self) -> Callable[[Row], bool]:
+    def _read_synthetic(self) -> Synthetic:
         sources = {row["source"]: row["synthetic"] for row in self._rows(SYNTHETIC_SOURCES)}
-        tables = {row["name"] for row in self._rows(SYNTHETIC_TABLES)}
-        return lambda row: bool(sources.get(row["pipeline"], row["asset"] in tables))
+        return Synthetic(sources, frozenset(row["name"] for row in self._rows(SYNTHETIC_TABLES)))
 
     def _read_run(self, run_id: str) -> Run:
         return Run(
@@ -268,15 +280,16 @@ def row_id(pipeline: str | None, asset: str | None) -> str:
     return f"{pipeline}|{asset}"
 
 
-def _none(_: Row) -> bool:
-    return False
-
-
 def _is_of(row: Row, pipeline: str | None, asset: str | None) -> bool:
     return pipeline in (None, row["pipeline"]) and asset in (None, row["asset"])
 
 
-def _judged(row: Row, is_synthetic: Callable[[Row], bool]) -> Row:
+def _troubled_first(rows: list[Row]) -> list[Row]:
+    health = {name: worst([Tone(r["health"]) for r in rows if r["pipeline"] == name]) for name in {r["pipeline"] for r in rows}}
+    return sorted(rows, key=lambda r: (SEVERITY.index(health[r["pipeline"]]), r["pipeline"], r["asset"]))
+
+
+def _judged(row: Row, synthetic: Synthetic) -> Row:
     last = status(row["last_status"])
     row["success_rate"] = row["succeeded"] / row["rated"] if row["rated"] else None
     return {
@@ -285,7 +298,7 @@ def _judged(row: Row, is_synthetic: Callable[[Row], bool]) -> Row:
         "trend": row["trend"] or [],
         "health": last.tone,
         "last_label": last.label,
-        "synthetic": is_synthetic(row),
+        "synthetic": synthetic.is_in(row),
     }
 
 

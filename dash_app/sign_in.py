@@ -33,7 +33,7 @@ NO_ACCOUNT = "There is no account yet. Run `lakehouse up`, which makes one."
 
 
 @dataclass(frozen=True)
-class Person(UserMixin):  # type: ignore[misc]
+class Person(UserMixin):
     """Somebody with an account."""
 
     name: str
@@ -88,7 +88,7 @@ def protect(server: Flask, settings: Settings) -> None:
 
     manager = LoginManager(server)
 
-    @manager.user_loader  # type: ignore[untyped-decorator]
+    @manager.user_loader
     def _load(identity: str) -> Person | None:
         name, _, fingerprint = identity.partition(":")
         return Person(name, fingerprint) if fingerprint and accounts.fingerprint(name) == fingerprint else None

@@ -12,19 +12,18 @@ import traceback
 import typer
 from rich.console import Console
 
-from infra.commands import GROUPS
+from infra.commands import groups_for
 from lakehouse.errors import LakehouseError
 
 INTERRUPTED = 130
-
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="A lakehouse for authentication events.")
 
 
 def main() -> None:
     """Run a command and exit with its code."""
     verbose = "--verbose" in sys.argv
     arguments = [argument for argument in sys.argv[1:] if argument != "--verbose"]
-    for group in GROUPS:
+    app = new_app()
+    for group in groups_for(arguments):
         importlib.import_module(f"infra.commands.{group}").register(app)
     try:
         app(args=arguments, prog_name="lakehouse")
@@ -33,6 +32,13 @@ def main() -> None:
     except KeyboardInterrupt:
         Console(stderr=True).print("Interrupted. What was started goes on: see `lakehouse status`, or stop it with `lakehouse down`.")
         sys.exit(INTERRUPTED)
+
+
+def new_app() -> typer.Typer:
+    """The command line without any command; the callback keeps a lone command from becoming the whole of it."""
+    app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+    app.callback(help="A lakehouse for authentication events. Errors are short; --verbose adds the stack.")(lambda: None)
+    return app
 
 
 def explain(error: LakehouseError, *, verbose: bool) -> int:

@@ -31,7 +31,6 @@ GENERATED: dict[str, Callable[[], str]] = {
     "LAKEHOUSE_TRINO_ANALYST_PASSWORD": _password,
     "LAKEHOUSE_TRINO_SHARED_SECRET": _password,
     "LAKEHOUSE_OPERATIONS_PASSWORD": _password,
-    "LAKEHOUSE_OPERATIONS_SECRET_KEY": _password,
 }
 
 

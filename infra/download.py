@@ -15,12 +15,15 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait
 
 from lakehouse.errors import InfrastructureError
 
-CHUNK = 1 << 20
+CHUNK = 1 << 18
 TIMEOUT = (15, 60)
 ATTEMPTS = 6
 
-Advance = Callable[[float], None]
-Resize = Callable[[float], None]
+Tell = Callable[[float, float], None]
+"""Told how many bytes there are and how many there will be."""
+
+BUSY = 429
+BROKEN = 500
 
 TRANSIENT = (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError)
 
@@ -34,7 +37,7 @@ def session() -> requests.Session:
     return made
 
 
-def download(url: str, target: Path, sha256: str, *, http: requests.Session, advance: Advance, resize: Resize) -> None:
+def download(url: str, target: Path, sha256: str, *, http: requests.Session, tell: Tell) -> None:
     """Fetch `url` to `target`, picking up a partial file left by an earlier attempt.
 
     Raises:
@@ -46,7 +49,7 @@ def download(url: str, target: Path, sha256: str, *, http: requests.Session, adv
         stop=stop_after_attempt(ATTEMPTS), wait=wait_exponential(max=20), retry=retry_if_exception_type(TRANSIENT), reraise=True
     )
     try:
-        retries(_fetch_rest, url, partial, http, advance, resize)
+        retries(_fetch_rest, url, partial, http, tell)
     except requests.RequestException as error:
         raise InfrastructureError(
             f"{target.name} could not be fetched: {type(error).__name__}.",
@@ -55,27 +58,27 @@ def download(url: str, target: Path, sha256: str, *, http: requests.Session, adv
     _accept(partial, target, sha256)
 
 
-def _fetch_rest(url: str, partial: Path, http: requests.Session, advance: Advance, resize: Resize) -> None:
+def _fetch_rest(url: str, partial: Path, http: requests.Session, tell: Tell) -> None:
     have = partial.stat().st_size if partial.exists() else 0
     headers = {"Range": f"bytes={have}-"} if have else {}
     with http.get(url, headers=headers, stream=True, timeout=TIMEOUT) as response:
         if response.status_code == requests.codes.requested_range_not_satisfiable:
             return
-        response.raise_for_status()
-        resumed = response.status_code == requests.codes.partial_content
-        resize(float(response.headers.get("Content-Length", 0)) + (have if resumed else 0))
-        advance(have if resumed else 0)
-        with partial.open("ab" if resumed else "wb") as file:
+        _require_success(response)
+        before = have if response.status_code == requests.codes.partial_content else 0
+        total = before + int(response.headers.get("Content-Length", 0))
+        with partial.open("ab" if before else "wb") as file:
             for chunk in response.iter_content(CHUNK):
                 file.write(chunk)
-                advance(len(chunk))
-        _check_length(response, partial, have if resumed else 0)
+                tell(file.tell(), total)
+        if partial.stat().st_size < total:
+            raise requests.ConnectionError("the connection closed before the end of the file")
 
 
-def _check_length(response: requests.Response, partial: Path, before: int) -> None:
-    promised = response.headers.get("Content-Length")
-    if promised and partial.stat().st_size < before + int(promised):
-        raise requests.ConnectionError("the connection closed before the end of the file")
+def _require_success(response: requests.Response) -> None:
+    if response.status_code == BUSY or response.status_code >= BROKEN:
+        raise requests.ConnectionError(f"the server answered {response.status_code}")
+    response.raise_for_status()
 
 
 def _accept(partial: Path, target: Path, sha256: str) -> None:

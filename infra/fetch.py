@@ -20,8 +20,11 @@ from infra.cache import cache_dir
 from infra.download import download, session
 from infra.parts import Artifact, Part, TrinoPart, missing, parts
 from infra.progress import Steps, stderr_console
+from lakehouse.errors import InfrastructureError
 
 JAR_THREADS = 6
+ROOM_BYTES = {Part.JARS: 40_000_000, Part.TRINO: 1_300_000_000, Part.MINIO: 3_500_000_000}
+"""What fetching takes at its peak; MinIO's compiler cache is deleted after the build."""
 
 
 def fetch(wanted: frozenset[Part]) -> None:
@@ -31,11 +34,21 @@ def fetch(wanted: frozenset[Part]) -> None:
     cache_dir().mkdir(parents=True, exist_ok=True)
     with FileLock(cache_dir() / "fetch.lock"):
         absent = missing(wanted)
+        _require_room(absent)
         steps = Steps(stderr_console())
         with steps.shown(), ThreadPoolExecutor(max_workers=3) as pool:
             work = [pool.submit(_FETCHERS[part], steps) for part in sorted(absent)]
             for done in work:
                 done.result()
+
+
+def _require_room(absent: frozenset[Part]) -> None:
+    needed, free = sum(ROOM_BYTES[part] for part in absent), shutil.disk_usage(cache_dir()).free
+    if free < needed:
+        raise InfrastructureError(
+            f"Fetching {', '.join(sorted(absent))} takes {needed / 1e9:.1f} GB in {cache_dir()}; {free / 1e9:.1f} GB are free.",
+            next_step="Free some space, or set LAKEHOUSE_CACHE to another disk.",
+        )
 
 
 def _fetch_jars(steps: Steps) -> None:
@@ -58,7 +71,7 @@ def _fetch_trino(steps: Steps) -> None:
     task = steps.start("Trino")
     download(
         maven.root() + part.archive.path, archive, part.archive.sha256, http=session(),
-        advance=lambda size: steps.advance(task, size), resize=lambda size: steps.resize(task, size),
+        tell=lambda done, total: steps.set(task, done, total),
     )  # fmt: skip
     steps.finish(task)
     unpacking = steps.start("Trino (unpacking)", unit="files")
@@ -79,19 +92,41 @@ def _jar_path(jar: Artifact) -> Path:
 
 
 def _download(artifact: Artifact, target: Path, http: requests.Session) -> None:
-    download(maven.root() + artifact.path, target, artifact.sha256, http=http, advance=lambda _: None, resize=lambda _: None)
+    download(maven.root() + artifact.path, target, artifact.sha256, http=http, tell=lambda _done, _total: None)
 
 
 def _unpack(archive: Path, part: TrinoPart, advance: Callable[[], None]) -> None:
-    wanted = ("lib/", *(f"plugin/{name}/" for name in part.plugins))
     scratch = Path(tempfile.mkdtemp(dir=cache_dir(), prefix="unpack-"))
     try:
-        with tarfile.open(archive) as tar:
+        wanted = _wanted_members(archive, part)
+        with tarfile.open(archive, "r|gz") as tar:
             for member in tar:
-                inner = member.name.partition("/")[2]
-                if inner.startswith(wanted):
+                if member.name in wanted and member.isfile():
                     tar.extract(member, scratch, filter="data")
                     advance()
-        next(scratch.iterdir()).replace(part.home)
+        _link(scratch, wanted)
+        _prune(scratch / part.home.name / "plugin", part.plugins)
+        (scratch / part.home.name).replace(part.home)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _wanted_members(archive: Path, part: TrinoPart) -> dict[str, str]:
+    """What to unpack, each name with the name it is a hard link to (or its own): links may lead into plugins that are left out."""
+    folders = ("lib/", *(f"plugin/{name}/" for name in part.plugins))
+    with tarfile.open(archive, "r|gz") as tar:
+        kept = {member.name: member.linkname or member.name for member in tar if member.name.partition("/")[2].startswith(folders)}
+    return kept | {target: target for target in kept.values()}
+
+
+def _link(scratch: Path, wanted: dict[str, str]) -> None:
+    for name, target in wanted.items():
+        if target != name:
+            (scratch / name).parent.mkdir(parents=True, exist_ok=True)
+            (scratch / name).hardlink_to(scratch / target)
+
+
+def _prune(plugins: Path, kept: tuple[str, ...]) -> None:
+    for folder in plugins.iterdir():
+        if folder.name not in kept:
+            shutil.rmtree(folder)

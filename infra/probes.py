@@ -8,12 +8,14 @@ from __future__ import annotations
 import socket
 import time
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from lakehouse.errors import InfrastructureError
 from lakehouse.settings import Settings
 
 TIMEOUT_SECONDS = 5.0
+LOADED_DEFINITIONS = "{ repositoriesOrError { ... on RepositoryConnection { nodes { name } } } }"
 
 
 class NotReady(InfrastructureError):
@@ -24,11 +26,11 @@ def store(settings: Settings) -> None:
     """The object store lists its buckets."""
     from botocore.exceptions import BotoCoreError, ClientError
 
-    from infra.buckets import client
+    from lakehouse.store import s3_client
 
     _listening(settings.s3_endpoint or "", "object store")
     try:
-        client(settings).list_buckets()
+        s3_client(settings).list_buckets()
     except (BotoCoreError, ClientError) as error:
         raise NotReady(f"The object store does not list its buckets: {error}") from error
 
@@ -85,9 +87,9 @@ def dagster_code(settings: Settings) -> None:
 
 def dagster(settings: Settings) -> None:
     """The webserver answers over GraphQL and has loaded the definitions."""
-    answer = _graphql(settings, "{ workspaceOrError { ... on Workspace { locationEntries { loadStatus locationOrLoadError { __typename } } } } }")
-    entries = answer["workspaceOrError"].get("locationEntries", [])
-    if not entries or any(entry["loadStatus"] != "LOADED" for entry in entries):
+    answer = _graphql(settings, LOADED_DEFINITIONS)
+    repositories = answer["repositoriesOrError"].get("nodes", [])
+    if not repositories:
         raise NotReady("Dagster has not loaded its definitions yet.")
 
 
@@ -128,7 +130,7 @@ def _listening(url: str, title: str) -> None:
         raise NotReady(f"The {title} does not listen on {parts.hostname}:{port}.") from error
 
 
-def _graphql(settings: Settings, text: str) -> dict[str, dict[str, list[dict[str, str]]]]:
+def _graphql(settings: Settings, text: str) -> dict[str, Any]:
     import requests
 
     try:

@@ -18,6 +18,8 @@ from infra.instance import INSTANCE_VARIABLE
 from lakehouse.errors import InfrastructureError
 
 SAME_START_SECONDS = 1.0
+POLL_SECONDS = 0.05
+KILL_SECONDS = 10.0
 
 
 @dataclass(frozen=True)
@@ -76,10 +78,25 @@ def stop_all(processes: list[psutil.Process], *, patience: float) -> list[psutil
     """Terminate, then kill; returns those that live all the same."""
     for process in processes:
         _signal(process, kill=False)
-    _, alive = psutil.wait_procs(processes, timeout=patience)
+    alive = await_end(processes, patience)
     for process in alive:
         _signal(process, kill=True)
-    return psutil.wait_procs(alive, timeout=10)[1]
+    return await_end(alive, KILL_SECONDS)
+
+
+def await_end(processes: list[psutil.Process], patience: float) -> list[psutil.Process]:
+    """Wait until they are dead, if not always buried; returns those that still live."""
+    deadline = time.monotonic() + patience
+    while (alive := [process for process in processes if _lives(process)]) and time.monotonic() < deadline:
+        time.sleep(POLL_SECONDS)
+    return alive
+
+
+def _lives(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def _belongs(process: psutil.Process, instance_id: str) -> bool:

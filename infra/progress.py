@@ -53,18 +53,15 @@ class Steps:
         """Announce a piece of work."""
         return self._bars.add_task(title, total=total, unit=unit)
 
-    def resize(self, task: TaskID, total: float) -> None:
-        """Correct how much there is to do."""
-        self._bars.update(task, total=total)
-
     def advance(self, task: TaskID, by: float) -> None:
         """Record work done."""
         self._bars.advance(task, by)
         self._print_line(task)
 
-    def set(self, task: TaskID, done: float) -> None:
-        """Record how much is done altogether."""
-        self._bars.update(task, completed=done)
+    def set(self, task: TaskID, done: float, total: float | None = None) -> None:
+        """Record how much is done altogether, and of how much."""
+        self._bars.update(task, completed=done, total=total)
+        self._print_line(task)
 
     def finish(self, task: TaskID) -> None:
         """Record that all is done."""

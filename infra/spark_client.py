@@ -20,6 +20,7 @@ def select_one(settings: Settings) -> None:
 
     try:
         session = SparkSession.builder.remote(connection(settings)).create()
+        session.client.disable_reattachable_execute()
         try:
             session.sql("select 1").collect()
         finally:

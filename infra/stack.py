@@ -13,7 +13,6 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
-import psutil
 from filelock import FileLock, Timeout
 
 from infra import ports as port_allotment
@@ -32,7 +31,8 @@ from infra.supervisor import ProgramState, Supervisor
 from lakehouse.errors import ConfigurationError, InfrastructureError
 from lakehouse.settings import Settings, read_settings
 
-READY_SECONDS = 180.0
+READY_SECONDS = 300.0
+CRASHES = 4
 STOP_SECONDS = 45.0
 LEAST_FREE_BYTES = 2 * 1024**3
 
@@ -78,6 +78,8 @@ def up(
     with _exclusively(instance):
         settings = _prepare(instance, user, usual_ports)
         supervisor = _running_supervisor(instance, user)
+        if user.s3_endpoint:
+            ensure_buckets(settings)
         _start(supervisor, services, settings, report)
     return settings
 
@@ -130,7 +132,6 @@ def _exclusively(instance: Instance) -> AbstractContextManager[object]:
         raise InfrastructureError(
             f"Another `lakehouse up` or `down` works on {instance.home}.", next_step="Wait until it is done."
         ) from error
-    return lock
 
 
 def _prepare(instance: Instance, user: Settings, usual_ports: bool) -> Settings:
@@ -138,13 +139,32 @@ def _prepare(instance: Instance, user: Settings, usual_ports: bool) -> Settings:
         instance.home,
         external_store=bool(user.s3_endpoint), external_spark=bool(user.spark_remote), external_trino=bool(user.trino_host),
     )  # fmt: skip
+    services = embedded(user)
+    if Supervisor(instance).is_outdated(services):
+        _stop(instance)
     if Supervisor(instance).process() is None:
         processes.stop_all(processes.of_instance(instance.id), patience=STOP_SECONDS)
-        services = embedded(user)
         preferred = {name: port if usual_ports else 0 for service in services for name, port in service.ports.items()}
         ports = port_allotment.allot_for(instance.home, preferred, read_ports(instance.home))
         write_allotment(instance.home, services, ports)
     return read_settings(instance.home)
+
+
+class CrashWatch:
+    """Raises once a service has died several times while it was waited for."""
+
+    def __init__(self, supervisor: Supervisor, name: str) -> None:
+        self._supervisor = supervisor
+        self._name = name
+        self._seen: set[int] = set()
+
+    def __call__(self) -> None:
+        """Look at the process."""
+        state = self._supervisor.state(self._name)
+        self._seen |= {state.pid} - {0}
+        if len(self._seen) >= CRASHES or state.state == "FATAL":
+            last = self._supervisor.last_words(self._name)
+            raise InfrastructureError(f"{self._name} dies again and again: {last}", next_step=f"See `lakehouse logs {self._name}`.")
 
 
 def _running_supervisor(instance: Instance, user: Settings) -> Supervisor:
@@ -167,9 +187,8 @@ def _start_one(supervisor: Supervisor, service: Service, settings: Settings, rep
     began = time.monotonic()
     supervisor.run(service.name)
     try:
-        wait_until_ready(service, settings, seconds=READY_SECONDS)
+        wait_until_ready(service, settings, seconds=READY_SECONDS, check=CrashWatch(supervisor, service.name))
     except NotReady as error:
-        report(service.name, "failed")
         raise InfrastructureError(
             f"{service.name} was not ready after {READY_SECONDS:.0f} s: {error.message}", next_step=f"See `lakehouse logs {service.name}`."
         ) from error
@@ -184,7 +203,7 @@ def _stop(instance: Instance) -> list[int]:
     process = holder.process() if holder else None
     if process:
         supervisor.shut_down()
-        psutil.wait_procs([process], timeout=STOP_SECONDS)
+        processes.await_end([process], STOP_SECONDS)
     left = processes.of_instance(instance.id)
     if alive := processes.stop_all(left, patience=STOP_SECONDS):
         raise InfrastructureError(f"Processes {[one.pid for one in alive]} do not die.", next_step="Stop them by hand.")

@@ -40,6 +40,4 @@ def read_context(home: Path | None = None) -> Context:
 
 def read_credentials(home: Path) -> dict[str, str]:
     """The generated keys and passwords, under the names that the user may override in `config.env`."""
-    return read_env(home / CREDENTIALS_FILE) | {
-        name: value for name, value in read_env(home / USER_FILE).items() if name in GENERATED
-    }
+    return read_env(home / CREDENTIALS_FILE) | {name: value for name, value in read_env(home / USER_FILE).items() if name in GENERATED}

@@ -5,6 +5,7 @@ Does not belong here: what the servers are, or whether they are ready.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shlex
 import shutil
@@ -23,9 +24,11 @@ from supervisor.xmlrpc import SupervisorTransport
 
 from infra.env_files import write_private
 from infra.instance import INSTANCE_VARIABLE, Instance
+from infra.logs import tail
 from infra.processes import Identity, hold_alone, recorded
 from infra.services.base import Service
 from lakehouse.errors import InfrastructureError
+from lakehouse.settings import USER_FILE
 
 NAME = "supervisord"
 LOG_BYTES = "10MB"
@@ -75,6 +78,13 @@ class Supervisor:
         )  # fmt: skip
         self._await_answer()
 
+    def is_outdated(self, services: Iterable[Service]) -> bool:
+        """Whether a living supervisor was started with other programs or other settings of the user."""
+        configuration = self._instance.etc / "supervisord.conf"
+        if self.process() is None or not self._pointer.exists() or not configuration.exists():
+            return False
+        return configuration.read_text() != render(self._instance, Path(self._pointer.read_text()), services)
+
     def run(self, name: str) -> None:
         """Start a program, unless it runs."""
         self._call("startProcess", name, False, tolerated=ALREADY_STARTED)
@@ -85,10 +95,16 @@ class Supervisor:
 
     def states(self) -> list[ProgramState]:
         """Every program."""
-        return [
-            ProgramState(str(row["name"]), str(row["statename"]), int(row["pid"]), float(row["start"]), str(row["spawnerr"]))
-            for row in self._call("getAllProcessInfo")
-        ]
+        return [_state(row) for row in self._call("getAllProcessInfo")]
+
+    def state(self, name: str) -> ProgramState:
+        """One program."""
+        return _state(self._call("getProcessInfo", name))
+
+    def last_words(self, name: str) -> str:
+        """The last line of a program's log that is not part of a stack trace."""
+        lines = [line for line in tail(self._instance.logs / f"{name}.log", 200) if line[:1].strip()]
+        return lines[-1][:300] if lines else "it wrote nothing"
 
     def shut_down(self) -> None:
         """Stop all programs and the supervisor itself."""
@@ -134,14 +150,20 @@ class Supervisor:
         except Fault as fault:
             if fault.faultCode == tolerated:
                 return None
-            raise InfrastructureError(f"The supervisor refused {method}: {fault.faultString}", next_step="See `lakehouse status`.") from fault
+            message = f"The supervisor refused {method}: {fault.faultString}"
+            raise InfrastructureError(message, next_step="See `lakehouse status`.") from fault
         except (OSError, HTTPException) as error:
             raise InfrastructureError(f"The supervisor does not answer: {error!r}.", next_step="See `lakehouse doctor`.") from error
+
+
+def _state(row: dict[str, Any]) -> ProgramState:
+    return ProgramState(str(row["name"]), str(row["statename"]), int(row["pid"]), float(row["start"]), str(row["spawnerr"]))
 
 
 def render(instance: Instance, socket: Path, services: Iterable[Service]) -> str:
     """The supervisor's configuration; holds no secret."""
     head = f"""\
+; started with the settings {_settings_digest(instance)}
 [unix_http_server]
 file = {_escaped(socket)}
 chmod = 0700
@@ -159,6 +181,11 @@ pidfile = {_escaped(instance.run / "supervisord.number")}
 umask = 077
 """
     return head + "".join(_program(instance, service) for service in services)
+
+
+def _settings_digest(instance: Instance) -> str:
+    path = instance.home / USER_FILE
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:16] if path.exists() else "of no file"
 
 
 def _program(instance: Instance, service: Service) -> str:

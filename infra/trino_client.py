@@ -11,7 +11,7 @@ from typing import Any
 
 import requests
 import trino
-from trino.exceptions import Error, TrinoQueryError
+from trino.exceptions import Error, HttpError, TrinoQueryError
 
 from lakehouse.errors import ConfigurationError, InfrastructureError, LakehouseError
 from lakehouse.settings import Settings
@@ -51,8 +51,8 @@ def query(settings: Settings, sql: str, *, user: str | None = None, catalog: str
             rows = [list(row) for row in cursor.fetchall()]
         except TrinoQueryError as error:
             raise RefusedQuery(f"Trino: {error.message}") from error
-        except (Error, requests.RequestException, OSError) as error:
-            raise TrinoProblem(f"Trino does not answer: {type(error).__name__}: {error}", next_step="See `lakehouse status`.") from error
+        except (Error, HttpError, requests.RequestException, OSError) as error:
+            raise TrinoProblem(f"Trino does not answer: {str(error)[:160]}", next_step="See `lakehouse status`.") from error
         return Answer(tuple(column.name for column in cursor.description or ()), rows)
 
 

@@ -27,7 +27,7 @@ def failing_slices(context: Context, contract: Contract, view: str, variables: M
     """Tenants whose slice of a staged view breaks a threshold, each with the names of the rules."""
     found: dict[str, list[str]] = {}
     for rule in contract.slice_rules:
-        for row in context.session.sql(rule.query.format(view=view, **variables)).collect():
+        for row in context.session.sql(rule.sql(view, variables)).collect():
             found.setdefault(row["tenant_id"], []).append(rule.name)
     return found
 
@@ -36,6 +36,7 @@ def audit(context: Context, pipeline: str, declared: Table, dataset: str, stage:
     """Verify a view or table, record each check, and count the outcomes. Raises DataError where a blocking check fails."""
     contract = contract_for(declared)
     verdict = verify(context.session, contract, dataset, stage, variables)
+    context.verdicts.append((declared, verdict))
     context.writer.append("ops.check_results", [
         {
             "run_id": context.run.run_id,

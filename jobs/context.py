@@ -13,6 +13,7 @@ from functools import cached_property
 
 from pyspark.sql import DataFrame, SparkSession
 
+from dq_checks import Verdict
 from lakehouse.errors import InfrastructureError, LakehouseError
 from lakehouse.ledger import Ledger
 from lakehouse.ops.runs import Run, Step
@@ -36,6 +37,8 @@ class Context:
     run: Run
     staged: dict[str, DataFrame] = field(default_factory=dict)
     """Parsed records of batches that this process has just published to bronze, so that silver need not parse them again."""
+    verdicts: list[tuple[Table, Verdict]] = field(default_factory=list)
+    """What the contracts said during the step, in order."""
     _session: SparkSession | None = None
 
     @cached_property

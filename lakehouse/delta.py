@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import orjson
+import pyarrow as pa
 from botocore.exceptions import ClientError
 from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError, TableNotFoundError
@@ -23,7 +24,7 @@ from lakehouse.store import delta_rs_options, s3_client
 from lakehouse.tables import Layer, Table
 
 IDENTIFIER = re.compile(r"^[a-z_][a-z0-9_]*$")
-UNINDEXED_TYPES = ("map", "array", "struct")
+UNINDEXED_TYPES = ("map", "array", "struct", "boolean")
 TRANSACTION_VERSION = 1
 HISTORY_SEARCHED = 500
 
@@ -164,6 +165,13 @@ class DeltaLog:
     def version(self) -> int:
         """The table's version; -1 where it does not exist."""
         return self._opened.version() if self._opened else -1
+
+    def row_count(self) -> int:
+        """Rows of the table, from the statistics of its files."""
+        if self._opened is None:
+            return 0
+        files = DeltaTable(self._opened.table_uri, storage_options=delta_rs_options(self._settings)).get_add_actions(flatten=True)
+        return sum(n or 0 for n in pa.table(files).column("num_records").to_pylist())
 
     def transaction(self, transaction: str) -> int | None:
         """The last version that was committed under a transaction id."""

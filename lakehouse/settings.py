@@ -88,7 +88,7 @@ def read_settings(home: Path | None = None, *, user_only: bool = False, **overri
     home = (home or Path(os.environ.get(f"{ENV_PREFIX}HOME", Settings.model_fields["home"].default))).expanduser().resolve()
     names = (USER_FILE,) if user_only else (ALLOTTED_FILE, CREDENTIALS_FILE, USER_FILE)
     files = tuple(home / name for name in names)
-    return Settings(_env_file=files, **{**overrides, "home": home})  # type: ignore[call-arg]
+    return Settings(_env_file=files, **{**overrides, "home": home})
 
 
 @cache

@@ -12,7 +12,7 @@ from dash import ClientsideFunction, Dash, Input, Output, State, dcc, html, no_u
 from dash.development.base_component import Component
 
 from dash_app import components as ui
-from dash_app import figures
+from dash_app import figures, grids
 from dash_app.context import facts_of_this_app
 from dash_app.queries import FAILURE_DAYS, TREND_DAYS, Overview
 
@@ -34,7 +34,7 @@ def layout(pipeline: str | None = None, table: str | None = None, **_: str) -> C
             html.Div(ui.banner(look), id="banner"),
             html.Div(ui.headline(overview), id="headline", **{"aria-live": "polite"}),
             ui.section("Pipelines", _pipelines(overview), identity="pipelines", note=_note(look)),
-            ui.section("Rows inserted per day", _trend(), identity="trend", note=trend_note(shown, (pipeline, table))),
+            ui.section("Rows inserted per day", _trend(shown), identity="trend", note=trend_note(shown, (pipeline, table))),
             ui.section("Failed runs", _failures(shown, (pipeline, table)), identity="failures", note=chosen_note((pipeline, table))),
         ],
         className="page",
@@ -44,25 +44,51 @@ def layout(pipeline: str | None = None, table: str | None = None, **_: str) -> C
 def register(app: Dash) -> None:
     """Keep the page up to date: look at each interval, draw only what changed."""
 
-    @app.callback(Output("looked", "children"), Output("banner", "children"), Output("seen", "data"), Input("every", "n_intervals"), State("seen", "data"), prevent_initial_call=True)  # fmt: skip
+    @app.callback(
+        Output("looked", "children"),
+        Output("banner", "children"),
+        Output("seen", "data"),
+        Input("every", "n_intervals"),
+        State("seen", "data"),
+        prevent_initial_call=True,
+    )
     def look_again(_: int, seen: str) -> tuple[Any, ...]:
         look = facts_of_this_app().overview()
         return ui.live(look), ui.banner(look), no_update if look.fingerprint == seen else look.fingerprint
 
-    @app.callback(Output("headline", "children"), Output("pipelines-grid", "rowData"), Output("pipelines-empty", "children"), Input("seen", "data"), prevent_initial_call=True)  # fmt: skip
+    @app.callback(
+        Output("headline", "children"),
+        Output("pipelines-grid", "rowData"),
+        Output("pipelines-empty", "children"),
+        Input("seen", "data"),
+        prevent_initial_call=True,
+    )
     def draw_pipelines(_: str) -> tuple[Any, ...]:
         overview = facts_of_this_app().overview().value or Overview()
         return ui.headline(overview), overview.pipelines, no_pipelines(overview)
 
-    @app.callback(Output("trend-data", "data"), Output("trend-note", "children"), Output("failures-grid", "rowData"), Output("failures-empty", "children"), Output("failures-note", "children"), Input("seen", "data"), Input("view", "search"), prevent_initial_call=True)  # fmt: skip
+    @app.callback(
+        Output("trend-data", "data"),
+        Output("trend-note", "children"),
+        Output("trend-empty", "children"),
+        Output("failures-grid", "rowData"),
+        Output("failures-empty", "children"),
+        Output("failures-note", "children"),
+        Input("seen", "data"),
+        Input("view", "search"),
+        prevent_initial_call=True,
+    )
     def draw_chosen(_: str, search: str | None) -> tuple[Any, ...]:
         chosen = chosen_in(search)
         shown = (facts_of_this_app().overview().value or Overview()).within(*chosen)
-        rows = failure_rows(shown)
-        return trend(shown, chosen), trend_note(shown, chosen), rows, no_failures(shown, chosen), chosen_note(chosen)
+        failures = failure_rows(shown), no_failures(shown, chosen), chosen_note(chosen)
+        return trend(shown, chosen), trend_note(shown, chosen), no_trend(shown), *failures
 
     app.clientside_callback(
-        ClientsideFunction("clearlake", "figure"), Output("trend-figure", "figure"), Input("trend-data", "data"), Input("scheme", "computedColorScheme")
+        ClientsideFunction("clearlake", "figure"),
+        Output("trend-figure", "figure"),
+        Input("trend-data", "data"),
+        Input("scheme", "computedColorScheme"),
     )
     app.clientside_callback(ClientsideFunction("clearlake", "selection"), Output("pipelines-grid", "selectedRows"), Input("view", "search"))
 
@@ -82,8 +108,9 @@ def trend(shown: Overview, chosen: Chosen) -> figures.Figure:
 def trend_note(shown: Overview, chosen: Chosen) -> list[Any]:
     """The legend of the trend, and a way back to all."""
     layers = [html.Span([html.I(className=f"swatch layer-{name}"), name], className="legend") for name in figures.layers_shown(shown.days)]
-    crosses = [html.Span([html.I("✕", className="legend-cross"), "failed attempts"], className="legend")] if any(r["failed"] for r in shown.days) else []
-    return [*chosen_note(chosen), *layers, *crosses, html.Span(f"last {TREND_DAYS} days, UTC")]
+    cross = html.Span([html.I("✕", className="legend-cross"), "failed attempts"], className="legend")
+    has_failed = any(row["failed"] for row in shown.days)
+    return [*chosen_note(chosen), *layers, *([cross] if has_failed else []), html.Span(f"last {TREND_DAYS} days, UTC")]
 
 
 def chosen_note(chosen: Chosen) -> list[Any]:
@@ -91,7 +118,8 @@ def chosen_note(chosen: Chosen) -> list[Any]:
     if not any(chosen):
         return []
     name = " › ".join(part for part in chosen if part)
-    return [dcc.Link(["Only ", html.Strong(name), html.Span(" ✕", **{"aria-hidden": "true"})], href=PATH, className="chip", title="Show all pipelines")]
+    text = ["Only ", html.Strong(name), html.Span(" ✕", **{"aria-hidden": "true"})]
+    return [dcc.Link(text, href=PATH, className="chip", title="Show all pipelines")]
 
 
 def failure_rows(shown: Overview) -> list[dict[str, Any]]:
@@ -104,6 +132,12 @@ def no_pipelines(overview: Overview) -> Component | None:
     return None if overview.pipelines else ui.empty("No run yet.", next_step="Land a file, then start a run:", command="lakehouse run")
 
 
+def no_trend(shown: Overview) -> Component | None:
+    """What to say where no rows came and nothing failed."""
+    has_any = any(row["rows_inserted"] or row["failed"] for row in shown.days)
+    return None if has_any else ui.empty(f"No row was inserted in the last {TREND_DAYS} days.")
+
+
 def no_failures(shown: Overview, chosen: Chosen) -> Component | None:
     """What to say where nothing failed."""
     whose = f" of {' › '.join(part for part in chosen if part)}" if any(chosen) else ""
@@ -111,17 +145,18 @@ def no_failures(shown: Overview, chosen: Chosen) -> Component | None:
 
 
 def _pipelines(overview: Overview) -> list[Any]:
-    return [ui.pipelines_grid(overview.pipelines), html.Div(no_pipelines(overview), id="pipelines-empty")]
+    return [grids.pipelines_grid(overview.pipelines), html.Div(no_pipelines(overview), id="pipelines-empty")]
 
 
 def _failures(shown: Overview, chosen: Chosen) -> list[Any]:
-    return [ui.failures_grid(failure_rows(shown)), html.Div(no_failures(shown, chosen), id="failures-empty")]
+    return [grids.failures_grid(failure_rows(shown)), html.Div(no_failures(shown, chosen), id="failures-empty")]
 
 
 def _note(look: Any) -> Component:
     return html.Span([html.I(className="live-dot"), html.Span(ui.live(look), id="looked")], className="live")
 
 
-def _trend() -> Component:
+def _trend(shown: Overview) -> list[Any]:
     graph = dcc.Graph(id="trend-figure", figure={}, config={"displayModeBar": False, "responsive": True})
-    return html.Div(graph, role="img", **{"aria-label": "Rows inserted per day by pipeline and layer; the table above has the counts."})
+    label = "Rows inserted per day by pipeline and layer; the table above has the counts of the last run."
+    return [html.Div(graph, id="trend-graph", role="img", **{"aria-label": label}), html.Div(no_trend(shown), id="trend-empty")]

@@ -46,7 +46,14 @@ def layout(run_id: str = "", **_: str) -> Component:
 def register(app: Dash) -> None:
     """Keep the page up to date while the run goes on."""
 
-    @app.callback(Output("run-body", "children"), Output("run-seen", "data"), Input("run-every", "n_intervals"), State("run-id", "data"), State("run-seen", "data"), prevent_initial_call=True)  # fmt: skip
+    @app.callback(
+        Output("run-body", "children"),
+        Output("run-seen", "data"),
+        Input("run-every", "n_intervals"),
+        State("run-id", "data"),
+        State("run-seen", "data"),
+        prevent_initial_call=True,
+    )
     def look_again(_: int, run_id: str, seen: str) -> tuple[Any, Any]:
         look = facts_of_this_app().run(run_id)
         return (no_update, no_update) if look.fingerprint == seen else (body(look, run_id), look.fingerprint)
@@ -79,7 +86,7 @@ def _head(run: Run) -> Component:
     parents = sorted({s[k] for s in steps for k in ("parent_run_id", "retry_of") if s[k]})
     return html.Div(
         [
-            html.Div([html.H1(["Run ", html.Code(run.run_id)]), ui.pill(_whole(run, is_going))], className="run-title"),
+            html.Div([html.H1(["Run ", html.Code(run.run_id)]), *_pills(run, is_going)], className="run-title"),
             ui.facts(
                 {
                     "Started": ui.clock(min(starts, default=None)),
@@ -96,12 +103,14 @@ def _head(run: Run) -> Component:
     )
 
 
-def _whole(run: Run, is_going: bool) -> Status:
-    if is_going:
-        return status("RUNNING")
+def _pills(run: Run, is_going: bool) -> list[Component]:
     last = {(s["pipeline"], s["asset"]): status(s["status"]) for s in run.steps}
-    tone = worst([s.tone for s in last.values()])
-    return next(s for s in last.values() if s.tone is tone)
+    over = [s for s in last.values() if s.tone is not Tone.BUSY]
+    tone = worst([s.tone for s in over])
+    ended = [s for s in over if s.tone is tone][:1]
+    if not is_going:
+        return [ui.pill(s) for s in ended]
+    return [ui.pill(status("RUNNING")), *[ui.pill(s) for s in ended if tone is not Tone.GOOD]]
 
 
 def _links(run_ids: list[str]) -> Component:
@@ -109,9 +118,14 @@ def _links(run_ids: list[str]) -> Component:
 
 
 def _step(step: dict[str, Any]) -> Component:
-    name = html.Span([html.Strong(step["asset"]), html.Span(f"{step['pipeline']} · attempt {step['attempt']}", className="muted")], className="step-name")
+    place = html.Span(f"{step['pipeline']} · attempt {step['attempt']}", className="muted")
+    name = html.Span([html.Strong(step["asset"]), place], className="step-name")
     numbers = [("read", step["rows_read"]), ("inserted", step["rows_inserted"]), ("quarantined", step["rows_quarantined"])]
-    summary = [name, ui.step_status(step), *[html.Span([html.B(ui.count(n)), f" {word}"], className="step-number") for word, n in numbers]]
+    summary = [
+        name,
+        ui.pill(status(step["status"])),
+        *[html.Span([html.B(ui.count(n)), f" {word}"], className="step-number") for word, n in numbers],
+    ]
     error = html.Pre(f"{step['error_class']}: {step['error_message'] or ''}", className="error") if step["error_class"] else None
     return html.Details(
         [html.Summary([*summary, html.Span(ui.seconds(step["duration_s"]), className="step-number")]), error, ui.facts(_all_facts(step))],
@@ -120,11 +134,14 @@ def _step(step: dict[str, Any]) -> Component:
     )
 
 
+LABELS = {"duration_s": "Duration", "batch_id": "Batch"}
+
+
 def _all_facts(step: dict[str, Any]) -> dict[str, Any]:
     shown: dict[str, Any] = {}
     for name, value in step.items():
         if value is not None and name not in (*IN_THE_SUMMARY, "run_id"):
-            shown[name.replace("_", " ").capitalize()] = _fact(name, value)
+            shown[LABELS.get(name, name.replace("_", " ").capitalize())] = _fact(name, value)
     versions = _versions(step["input_versions"])
     links = {"Full log": ui.outside_link(step["logs_url"])} if step["logs_url"] else {}
     return {**shown, **({"Input versions": versions} if versions else {}), **links}
@@ -148,16 +165,26 @@ def _versions(text: str | None) -> str:
     return ", ".join(f"{name} v{version}" for name, version in versions.items()) if isinstance(versions, dict) else str(text)
 
 
-def _checks(run: Run) -> Component:
+def _checks(run: Run) -> list[Component]:
     if not run.checks:
-        return ui.empty("No check was recorded for this run.")
+        return [ui.empty("No check was recorded for this run.")]
+    passed = [c for c in run.checks if c["outcome"] == "passed"]
+    others = [c for c in run.checks if c["outcome"] != "passed"]
+    shown = [_check_table(others, "Checks that did not pass")] if others else []
+    summary = html.Summary(f"{len(passed):,} passed")
+    return [*shown, *([html.Details([summary, _check_table(passed, "Checks that passed")], className="more")] if passed else [])]
+
+
+def _check_table(checks: list[dict[str, Any]], label: str) -> Component:
     headings = ["Outcome", "Table", "Check", "Column", "Type", "A failure", "Expected", "Observed", "Rows tested", "Rows failed"]
-    rows = [
-        [ui.pill(OUTCOMES.get(c["outcome"], status(c["outcome"]))), c["table_name"], c["check_name"], c["column_name"] or "–", c["check_type"],
-         SEVERITIES.get(c["severity"], c["severity"]), c["expected"] or "–", _observed(c["observed"]), ui.count(c["rows_tested"]), ui.count(c["rows_failed"])]
-        for c in run.checks
-    ]  # fmt: skip
-    return ui.table(headings, rows, numeric=(7, 8, 9), label="Checks of this run")
+    return ui.table(headings, [_check(c) for c in checks], numeric=(7, 8, 9), label=label)
+
+
+def _check(c: dict[str, Any]) -> list[Any]:
+    outcome = ui.pill(OUTCOMES.get(c["outcome"], status(c["outcome"])))
+    failure = SEVERITIES.get(c["severity"], c["severity"])
+    what = [c["table_name"], c["check_name"], c["column_name"] or "–", c["check_type"], failure, c["expected"] or "–"]
+    return [outcome, *what, _observed(c["observed"]), ui.count(c["rows_tested"]), ui.count(c["rows_failed"])]
 
 
 SEVERITIES = {"row": "quarantines the row", "slice": "holds back the slice", "block": "blocks publishing", "warn": "warns"}
@@ -193,5 +220,10 @@ def _line(line: dict[str, Any]) -> Component:
     level = str(line["level"]).upper()
     place = html.Span(line["asset"] or line["logger"], className="log-place")
     return html.Li(
-        [ui.clock(line["logged_ms"]), html.Span(level, className=f"log-level ink-{LEVEL_TONES.get(level, Tone.NONE)}"), place, html.Span(line["message"], className="log-text")]
+        [
+            ui.stamp(line["logged_ms"]),
+            html.Span(level, className=f"log-level ink-{LEVEL_TONES.get(level, Tone.NONE)}"),
+            place,
+            html.Span(line["message"], className="log-text"),
+        ]
     )

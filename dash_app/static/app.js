@@ -8,6 +8,8 @@
     day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", hour12: false,
   });
 
+  const stampFormat = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit", hour12: false });
+
   function agoText(ms) {
     const s = Math.max(0, Math.round((Date.now() - ms) / 1000));
     if (s < 5) return "just now";
@@ -18,17 +20,18 @@
   }
 
   const clockText = (ms) => clockFormat.format(new Date(ms));
+  const TEXTS = { ago: agoText, clock: clockText, stamp: (ms) => stampFormat.format(new Date(ms)) };
   const utcText = (ms) => `${new Date(ms).toISOString().slice(0, 19).replace("T", " ")} UTC`;
 
   function tick() {
-    for (const element of document.querySelectorAll("time.ago, time.clock")) {
-      const ms = Date.parse(element.dateTime);
-      const text = element.className === "ago" ? agoText(ms) : clockText(ms);
+    for (const element of document.querySelectorAll("time.ago, time.clock, time.stamp")) {
+      const text = TEXTS[element.className](Date.parse(element.dateTime));
       if (element.textContent !== text) element.textContent = text;
     }
     const looked = document.querySelector("#looked time");
     const dot = document.querySelector(".live-dot");
-    if (looked && dot) dot.classList.toggle("stale", Date.now() - Date.parse(looked.dateTime) > 30000);
+    const isOld = !looked || Date.now() - Date.parse(looked.dateTime) > 30000;
+    if (dot) dot.classList.toggle("stale", isOld || document.querySelector(".banner") !== null);
   }
 
   let isDue = false;
@@ -51,9 +54,7 @@
     return value;
   }
 
-  function searchOf(pipeline, table) {
-    return `?${new URLSearchParams({ pipeline, table })}`;
-  }
+  const searchOf = (pipeline, table) => `?${new URLSearchParams({ pipeline, table })}`;
 
   function choose(pipeline, table) {
     const search = searchOf(pipeline, table);
@@ -62,7 +63,7 @@
 
   function rowIdOf(search) {
     const asked = new URLSearchParams(search || "");
-    return asked.has("pipeline") ? [`${asked.get("pipeline")}|${asked.get("table")}`] : [];
+    return asked.has("table") ? [`${asked.get("pipeline")}|${asked.get("table")}`] : [];
   }
 
   window.dash_clientside = Object.assign({}, window.dash_clientside, {

@@ -15,7 +15,8 @@
     if (s < 10) return `${s.toFixed(1)} s`;
     if (s < 60) return `${s.toFixed(0)} s`;
     const minutes = Math.floor(Math.round(s) / 60);
-    return minutes < 60 ? `${minutes} min ${Math.round(s) % 60} s` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
+    const two = (n) => String(n).padStart(2, "0");
+    return minutes < 60 ? `${minutes}m ${two(Math.round(s) % 60)}s` : `${Math.floor(minutes / 60)}h ${two(minutes % 60)}m`;
   }
 
   function time(ms, kind) {
@@ -57,9 +58,10 @@
 
   function SuccessRate({ data }) {
     if (!data.rated) return h("span", { className: "muted" }, "–");
-    const percent = Math.floor((100 * data.succeeded) / data.rated);
+    const tenths = Math.floor((1000 * data.succeeded) / data.rated);
+    const percent = tenths === 1000 ? "100 %" : `${(tenths / 10).toFixed(1)} %`;
     return h("div", { className: "cell-two" },
-      h("span", { className: "cell-number" }, `${percent} %`),
+      h("span", { className: "cell-number" }, percent),
       h("span", { className: "cell-sub" }, `${count(data.succeeded)} of ${count(data.rated)}`));
   }
 
@@ -116,14 +118,14 @@
       if (params.event.key === "Enter") window.clearlake.choose(params.data.pipeline, params.data.asset);
     },
     fitColumns: (params) => {
-      const isWide = params.clientWidth >= NARROW_PX;
+      const isWide = document.documentElement.clientWidth >= NARROW_PX;
       params.api.setColumnsVisible(["layer", "trend"], isWide);
     },
     clearlakeTheme: (agGrid) => agGrid.themeQuartz.withParams({
       fontFamily: "var(--font)", fontSize: 13, headerFontSize: 12, headerFontWeight: 600,
       backgroundColor: "var(--surface)", foregroundColor: "var(--ink)", headerBackgroundColor: "var(--surface-sunk)",
       headerTextColor: "var(--ink-2)", borderColor: "var(--line)", rowHoverColor: "var(--surface-sunk)",
-      selectedRowBackgroundColor: "var(--surface-chosen)", accentColor: "var(--accent)", cellHorizontalPadding: 8,
+      selectedRowBackgroundColor: "var(--surface-chosen)", accentColor: "var(--accent)", cellHorizontalPadding: 6,
       wrapperBorder: false, wrapperBorderRadius: 0, headerColumnBorder: false, headerColumnResizeHandleColor: "transparent",
       browserColorScheme: "inherit", spacing: 6,
     }),

@@ -1,8 +1,23 @@
-"""The commands of `lakehouse`. A group is a module here with `register(app)`; add its name to `GROUPS`.
+"""The commands of `lakehouse`. A group is a module here with `register(app)`; it is found by itself.
 
 Does not belong here: work; a command reads its arguments, calls a function elsewhere and prints.
 """
 
 from __future__ import annotations
 
-GROUPS = ("stack", "sql")
+from pkgutil import iter_modules
+
+GROUPS = tuple(sorted(module.name for module in iter_modules(__path__)))
+
+QUICK = {
+    **dict.fromkeys(("up", "down", "status", "logs", "restart", "destroy"), "stack"),
+    "doctor": "doctor",
+    "sql": "sql",
+}
+"""Commands whose group alone is imported: all groups together pull in Dagster, which takes seconds."""
+
+
+def groups_for(arguments: list[str]) -> tuple[str, ...]:
+    """The groups that must be imported to carry out these arguments."""
+    command = next((argument for argument in arguments if not argument.startswith("-")), "")
+    return (QUICK[command],) if command in QUICK else GROUPS

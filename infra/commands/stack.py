@@ -15,8 +15,8 @@ from rich.console import Console
 from rich.table import Table
 
 from infra import stack
-from infra.logs import follow, tail
 from infra.instance import open_existing
+from infra.logs import follow, tail
 from infra.progress import stderr_console
 from lakehouse.errors import ConfigurationError
 from lakehouse.settings import Settings, read_settings

@@ -22,7 +22,9 @@ from infra.ports import LOOPBACK
 from infra.services import s3a
 from infra.services.base import Context
 
-HEAP = ("-Xms32m", "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:MinHeapFreeRatio=10", "-XX:MaxHeapFreeRatio=25", "-Xss512k")
+HEAP = (
+    "-Xms32m", "-Xmx256m", "-Xss512k", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:MinHeapFreeRatio=10", "-XX:MaxHeapFreeRatio=25",
+)  # fmt: skip
 WORKERS = (4, 100)
 
 

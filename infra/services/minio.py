@@ -8,6 +8,7 @@ from __future__ import annotations
 from infra.parts import parts
 from infra.ports import LOOPBACK
 from infra.services.base import Context, Launch
+from lakehouse.errors import ConfigurationError
 
 MEMORY_LIMIT = "384MiB"
 
@@ -15,7 +16,8 @@ MEMORY_LIMIT = "384MiB"
 def launch(context: Context) -> Launch:
     """MinIO on one folder, without its web console."""
     key, secret = context.settings.s3_access_key_id, context.settings.s3_secret_access_key
-    assert key and secret, "credentials are generated before a service starts"
+    if key is None or secret is None:
+        raise ConfigurationError("The store has no keys.", next_step="Start the stack with `lakehouse up`, which generates them.")
     env = {
         "MINIO_ROOT_USER": key.get_secret_value(),
         "MINIO_ROOT_PASSWORD": secret.get_secret_value(),

@@ -30,7 +30,8 @@ def _spark(ports: Mapping[str, int], _home: Path) -> dict[str, str]:
 
 
 def _trino(ports: Mapping[str, int], home: Path) -> dict[str, str]:
-    return {"LAKEHOUSE_TRINO_HOST": "localhost", "LAKEHOUSE_TRINO_PORT": str(ports["trino"]), "LAKEHOUSE_TRINO_CA_FILE": str(home / TRINO_CA)}
+    port = str(ports["trino"])
+    return {"LAKEHOUSE_TRINO_HOST": "localhost", "LAKEHOUSE_TRINO_PORT": port, "LAKEHOUSE_TRINO_CA_FILE": str(home / TRINO_CA)}
 
 
 def _dagster(ports: Mapping[str, int], _home: Path) -> dict[str, str]:
@@ -45,16 +46,22 @@ _ALL = (
     Service("minio", "object store", probes.store, {"minio": 9000}, _minio, "s3_endpoint", frozenset({Part.MINIO})),
     Service("metastore", "catalog", probes.metastore, {"metastore": 9083}, _metastore, "metastore_uri", frozenset({Part.JARS})),
     Service(
-        "spark", "Spark Connect", probes.spark, {"spark": 15002, "spark_ui": 4040}, _spark, "spark_remote",
-        frozenset({Part.JARS}), stop_seconds=25,
-    ),  # fmt: skip
+        "spark",
+        "Spark Connect",
+        probes.spark,
+        {"spark": 15002, "spark_ui": 4040},
+        _spark,
+        "spark_remote",
+        frozenset({Part.JARS}),
+        stop_seconds=25,
+    ),
     Service("trino", "SQL endpoint", probes.trino, {"trino": 8443}, _trino, "trino_host", frozenset({Part.TRINO}), stop_seconds=25),
     Service("dagster-code", "Dagster definitions", probes.dagster_code, {"dagster_code": 4266}),
     Service("dagster-webserver", "Dagster", probes.dagster, {"dagster_webserver": 3000}, _dagster, needs=("dagster-code",)),
     Service("dagster-daemon", "Dagster daemon", probes.dagster_daemon, needs=("dagster-code",)),
     Service("evaluator", "incidents and alerts", probes.evaluator),
     Service("dash-operations", "operations pages", probes.operations, {"dash_operations": 8050}, _operations),
-)  # fmt: skip
+)
 
 SERVICES: dict[str, Service] = {service.name: service for service in _ALL}
 

@@ -14,12 +14,15 @@ from infra.ports import LOOPBACK
 from infra.services import s3a
 from infra.services.base import Context, Launch
 from infra.services.metastore import LOG4J
+from lakehouse.errors import ConfigurationError
 
 OPENED = (
     "java.lang", "java.lang.invoke", "java.lang.reflect", "java.io", "java.net", "java.nio", "java.util", "java.util.concurrent",
     "java.util.concurrent.atomic", "jdk.internal.ref", "sun.nio.ch", "sun.nio.cs", "sun.security.action", "sun.util.calendar",
 )  # fmt: skip
 """Spark's launcher opens these; it also adds jdk.incubator.vector, which the JRE from PyPI lacks."""
+
+CONNECT_SERVER = "org.apache.spark.sql.connect.service.SparkConnectServer"
 
 OPTIONS = (
     *COMMON_OPTIONS,
@@ -48,13 +51,14 @@ def launch(context: Context) -> Launch:
     memory = context.settings.spark_driver_memory
     trust = s3a.trust_options(context, "spark")
     argv = [str(java()), f"-Xmx{memory}", *OPTIONS, *trust, "-cp", classpath, "org.apache.spark.deploy.SparkSubmit"]
-    application = ["--properties-file", str(properties), "--class", "org.apache.spark.sql.connect.service.SparkConnectServer", "spark-internal"]
+    application = ["--properties-file", str(properties), "--class", CONNECT_SERVER, "spark-internal"]
     return Launch(argv + application, _environment(context), context.folder("tmp", "spark"))
 
 
 def _environment(context: Context) -> dict[str, str]:
     token = context.settings.spark_token
-    assert token, "credentials are generated before a service starts"
+    if token is None:
+        raise ConfigurationError("Spark has no token.", next_step="Start the stack with `lakehouse up`, which generates it.")
     return s3a.key_environment(context.settings) | {
         "SPARK_HOME": str(spark_home()),
         "SPARK_CONF_DIR": str(context.folder("etc", "spark")),

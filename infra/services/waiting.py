@@ -25,7 +25,8 @@ def wait_until_ready(service: Service, settings: Settings, *, seconds: float = 1
     Raises:
         NotReady: it did not answer in time.
     """
-    retries = Retrying(stop=stop_after_delay(seconds), wait=wait_fixed(PAUSE_SECONDS), retry=retry_if_exception_type(NotReady), reraise=True)
+    unready = retry_if_exception_type(NotReady)
+    retries = Retrying(stop=stop_after_delay(seconds), wait=wait_fixed(PAUSE_SECONDS), retry=unready, reraise=True)
 
     def ask() -> None:
         check()

@@ -7,10 +7,11 @@ Does not belong here: detecting anything.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import partial
 
 import numpy as np
 
@@ -69,10 +70,10 @@ def plan_attacks(config: SimConfig, cast: Cast) -> tuple[PlannedAttack, ...]:
         return ()
     planned: list[PlannedAttack] = []
     left = config.expected_events(cast.tenant) * MAX_SHARE
-    for candidate in _Planner(config, cast).candidates():
-        if candidate.facts.events <= left:
-            left -= candidate.facts.events
-            planned.append(candidate)
+    for at_most, plan in _Planner(config, cast).candidates():
+        if at_most <= left:
+            planned.append(plan())
+            left -= planned[-1].facts.events
     return tuple(planned)
 
 
@@ -84,17 +85,17 @@ class _Planner:
         self._wrong = cast.book.find("password", "failed", UNAUTHORIZED)
         self._nobody = cast.book.find("password", "failed", EMAIL_NOT_FOUND)
 
-    def candidates(self) -> Iterator[PlannedAttack]:
-        """Attacks in the order in which they are taken as long as there is room."""
+    def candidates(self) -> Iterator[tuple[int, Callable[[], PlannedAttack]]]:
+        """Attacks in the order in which they are taken as long as there is room, with the events of each."""
         expected = self._config.expected_events(self._tenant)
         guesses = int(np.clip(expected * 0.004, 30, 400))
         sprayed = int(np.clip(expected * 0.008, 60, 3000))
-        yield self.impossible_travel()
-        yield self.brute_force(guesses, succeeds=False)
-        yield self.credential_stuffing(sprayed)
-        yield self.impossible_travel()
-        yield self.brute_force(guesses, succeeds=True)
-        yield self.impossible_travel()
+        yield 4, self.impossible_travel
+        yield 2 * guesses, partial(self.brute_force, guesses, succeeds=False)
+        yield 2 * sprayed, partial(self.credential_stuffing, sprayed)
+        yield 4, self.impossible_travel
+        yield 2 * guesses + 2, partial(self.brute_force, guesses, succeeds=True)
+        yield 4, self.impossible_travel
 
     def brute_force(self, guesses: int, *, succeeds: bool) -> PlannedAttack:
         """Many wrong passwords for one user from one address within minutes, in the end perhaps the right one."""

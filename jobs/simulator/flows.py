@@ -14,7 +14,7 @@ from jobs.simulator.config import SimConfig
 from jobs.simulator.population import TEST_USERS, UNKNOWN_USER, Numbers, Population
 from jobs.simulator.randomness import Keys, choose, draw_keys
 from jobs.simulator.rhythm import SLOT_MS, slot_weights
-from jobs.simulator.scripts import BACKEND, SESSION, ScriptBook
+from jobs.simulator.scripts import BACKEND, SESSION, ScriptBook, book_of
 from jobs.simulator.tenants import SimTenant
 
 DAY_MS = 86_400_000
@@ -94,7 +94,7 @@ class Cast:
 
 def cast_of(config: SimConfig, tenant: SimTenant) -> Cast:
     """The cast of one tenant in a simulation."""
-    return Cast(tenant, Population(config, tenant), ScriptBook(tenant))
+    return Cast(tenant, Population(config, tenant), book_of(tenant.tenant_id))
 
 
 class FlowMaker:

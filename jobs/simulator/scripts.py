@@ -12,11 +12,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
 
-from jobs.simulator.tenants import SimTenant, Vertical
+from jobs.simulator.tenants import TENANT_BY_ID, SimTenant, Vertical
 
 
 class Status(StrEnum):
@@ -298,3 +299,9 @@ class ScriptBook:
             if script.method == method and script.ending == ending and (error is None or any(s.error is error for s in script.steps)):
                 return at
         raise LookupError(f"no {ending} script of {method} ends with {error}")
+
+
+@cache
+def book_of(tenant_id: str) -> ScriptBook:
+    """The script book of a tenant in the catalogue."""
+    return ScriptBook(TENANT_BY_ID[tenant_id])

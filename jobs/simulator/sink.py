@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -51,7 +52,8 @@ class DirectorySink:
             part.write_bytes(body)
             part.replace(path)
         except OSError as error:
-            part.unlink(missing_ok=True)
+            with suppress(OSError):
+                part.unlink()
             raise InfrastructureError(
                 f"{path} cannot be written: {os.strerror(error.errno) if error.errno else error}.",
                 next_step="check the folder's permissions and the free space, then repeat the call",

@@ -114,12 +114,12 @@ SCRIPTED_DEVICE = len(DEVICES) - 1
 
 FIRST_NAMES = (
     "ada", "alan", "amara", "anders", "aiko", "bela", "bruno", "chen", "clara", "dario", "devi", "edith", "emeka", "farah", "felix",
-    "grace", "hana", "hugo", "ines", "ivan", "jonas", "kavya", "kenji", "lena", "liam", "lucia", "maya", "mateo", "nadia", "noor", "olga", "omar",
-    "priya", "quinn", "rosa", "ravi", "sofia", "tariq", "uma", "yuki",
+    "grace", "hana", "hugo", "ines", "ivan", "jonas", "kavya", "kenji", "lena", "liam", "lucia", "maya", "mateo", "nadia", "noor",
+    "olga", "omar", "priya", "quinn", "rosa", "ravi", "sofia", "tariq", "uma", "yuki",
 )  # fmt: skip
 LAST_NAMES = (
-    "abe", "almeida", "bauer", "berg", "castro", "cohen", "costa", "das", "diaz", "evans", "fischer", "garcia", "gupta", "haas", "ito",
-    "jansen", "kaur", "kim", "kumar", "lange", "lopez", "mori", "nair", "novak", "okafor", "olsen", "patel", "perez", "rao", "rossi",
-    "sato", "silva", "singh", "smith", "tanaka", "vogel", "weber", "wong", "yilmaz", "zhang",
+    "abe", "almeida", "bauer", "berg", "castro", "cohen", "costa", "das", "diaz", "evans", "fischer", "garcia", "gupta", "haas",
+    "ito", "jansen", "kaur", "kim", "kumar", "lange", "lopez", "mori", "nair", "novak", "okafor", "olsen", "patel", "perez", "rao",
+    "rossi", "sato", "silva", "singh", "smith", "tanaka", "vogel", "weber", "wong", "yilmaz", "zhang",
 )  # fmt: skip
 EMAIL_DOMAINS = ("example.com", "example.org", "example.net")

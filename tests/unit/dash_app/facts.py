@@ -8,7 +8,7 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 import duckdb
 import pyarrow as pa
@@ -19,6 +19,7 @@ from lakehouse.ops.store import RUN_LOG_SQL
 from lakehouse.tables import table
 
 Row = dict[str, Any]
+Facts = dict[str, list[Row]]
 TABLES = ("ops.run_events", "ops.check_results", "ops.event_log", "ops.lineage_edges", "ctl.files")
 NOON = datetime(2026, 11, 12, 12, 0, tzinfo=UTC)
 
@@ -26,7 +27,7 @@ NOON = datetime(2026, 11, 12, 12, 0, tzinfo=UTC)
 class FakeReader:
     """The interface of OpsReader over rows in memory; `down` makes it fail as a stopped store does."""
 
-    def __init__(self, facts: dict[str, list[Row]] | None = None) -> None:
+    def __init__(self, facts: Facts | None = None) -> None:
         self.down, self.queries = False, 0
         self._connection = duckdb.connect(":memory:")
         self._connection.execute("set TimeZone = 'UTC'; create schema ops; create schema ctl")
@@ -46,7 +47,7 @@ class FakeReader:
         self.queries += 1
         if self.down:
             raise InfrastructureError("the store did not answer while reading the ops tables: refused", next_step="run `lakehouse doctor`")
-        return self._connection.cursor().execute(sql, list(parameters)).to_arrow_table()
+        return self._connection.cursor().sql(sql, params=list(parameters)).to_arrow_table()
 
 
 def fact(kind: str, run_id: str, status: str, at: datetime, **more: Any) -> Row:
@@ -68,65 +69,144 @@ PIPELINES = {
 ERRORS = (
     ("DataError", "the contract of silver.auth_events failed: 2 of 9 checks; 1,204 of 5,310 rows of tenant acme are held back"),
     ("InfrastructureError", "the store did not answer while writing bronze/okta: connection refused (attempt 3 of 3)"),
-    ("SparkConnectGrpcException", "[UNRESOLVED_COLUMN.WITH_SUGGESTION] A column with name `authMethod` cannot be resolved. Did you mean `auth_method`?"),
-)  # fmt: skip
+    ("SparkConnectGrpcException", "[UNRESOLVED_COLUMN] A column with name `authMethod` cannot be resolved. Did you mean `auth_method`?"),
+)
+CHECKS = (
+    ("schema", "schema", "block", None),
+    ("event_id is unique", "duplicate", "warn", "event_id"),
+    ("email looks like one", "invalid", "row", "user_email"),
+    ("rejected share", "metric", "slice", None),
+)
+LAST_STATUS = {
+    "silver.billing_customers": "FAILED",
+    "gold.auth_hourly": "SUCCEEDED_WITH_WARNINGS",
+    "gold.active_users_daily": "RUNNING",
+}
+STATUSES, WEIGHTS = ("SUCCEEDED", "SUCCEEDED_WITH_WARNINGS", "FAILED", "TERMINATED"), (92, 3, 4, 1)
 
 
-def fortnight(now: datetime, *, seed: int = 7, hours: int = 14 * 24, every: int = 4) -> dict[str, list[Row]]:
-    """A fortnight of runs of six pipelines, some of which fail."""
+class Step(NamedTuple):
+    """A step of a generated run."""
+
+    run_id: str
+    pipeline: str
+    asset: str
+    size: int
+    at: datetime
+
+    @property
+    def upstream(self) -> str:
+        """What it reads."""
+        file = f"{self.pipeline}/date=2026-11-12/tenant=acme/part-0.jsonl"
+        return {"silver": f"bronze.{self.pipeline}", "gold": "silver.auth_events"}.get(self.asset.split(".")[0], file)
+
+
+def fortnight(now: datetime, *, seed: int = 7, hours: int = 14 * 24, every: int = 4) -> Facts:
+    """A fortnight of runs of six pipelines, some of which fail; the last ones leave one failed, one warned, one running."""
     rng = random.Random(seed)
-    facts: dict[str, list[Row]] = {name: [] for name in TABLES}
+    facts: Facts = {name: [] for name in TABLES}
     for back in range(hours, 0, -every):
         at = now - timedelta(hours=back) + timedelta(minutes=rng.uniform(100, 200))
-        run_id = f"{rng.getrandbits(128):032x}"
         for pipeline, (assets, size) in PIPELINES.items():
+            run_id = f"{rng.getrandbits(128):032x}"
             for asset in assets:
-                at += _attempts(facts, rng, run_id, pipeline, asset, size, at, is_last=back <= every)
-    _files(facts, now)
+                step = Step(run_id, pipeline, asset, size, at)
+                status = LAST_STATUS.get(asset, "SUCCEEDED") if back <= every else rng.choices(STATUSES, WEIGHTS)[0]
+                at += _attempt(facts, rng, step, status)
+    facts["ctl.files"] = [_file(pipeline, now) for pipeline in PIPELINES if pipeline != "gold"]
     return facts
 
 
-def _attempts(facts: dict[str, list[Row]], rng: random.Random, run_id: str, pipeline: str, asset: str, size: int, at: datetime, *, is_last: bool) -> timedelta:
-    status = rng.choices(("SUCCEEDED", "SUCCEEDED_WITH_WARNINGS", "FAILED", "TERMINATED"), (92, 3, 4, 1))[0]
-    if is_last:
-        status = {"silver.billing_customers": "FAILED", "gold.auth_hourly": "SUCCEEDED_WITH_WARNINGS", "gold.active_users_daily": "RUNNING"}.get(asset, "SUCCEEDED")
-    took = timedelta(seconds=rng.uniform(0.6, 4) + size / 4_000)
-    common: Row = {"pipeline": pipeline, "asset": asset, "layer": asset.split(".")[0], "code_version": "4f1c2ab", "started_at": at,
-                   "batch_id": run_id[:12], "host": "worker-1", "process": "4711@1794480000"}  # fmt: skip
-    facts["ops.run_events"].append(fact("start", run_id, "RUNNING", at, **common))
-    if status == "RUNNING":
-        return took
-    read = int(size * rng.uniform(0.5, 1.4))
-    rejected, double = (int(read * rng.choice((0, 0, 0.002))), int(read * rng.choice((0, 0.001))))
-    counts: Row = {"rows_read": read, "rows_inserted": read - rejected - double, "rows_updated": read // 40 if "billing" in asset else 0, "rows_deleted": 0,
-                   "rows_quarantined": rejected, "rows_duplicate": double, "rows_held_back": 0, "bytes_written": read * 210, "files_written": 2,
-                   "version_before": 41, "version_after": 42, "input_versions": '{"bronze.okta": 41}', "checks_passed": 9, "checks_warned": 0,
-                   "checks_failed": 0, "event_time_max": at}  # fmt: skip
-    if status in ("FAILED", "TERMINATED"):
-        error, message = rng.choice(ERRORS)
-        counts = {"error_class": error, "error_message": message, "rows_read": read} if status == "FAILED" else {}
-    kind = "verdict" if status == "TERMINATED" else "end"
-    facts["ops.run_events"].append(fact(kind, run_id, status, at + took, **common, **counts))
-    _beside(facts, rng, run_id, pipeline, asset, at, status)
+def _attempt(facts: Facts, rng: random.Random, step: Step, status: str) -> timedelta:
+    took = timedelta(seconds=rng.uniform(0.6, 4) + step.size / 4_000)
+    common: Row = {
+        "pipeline": step.pipeline,
+        "asset": step.asset,
+        "layer": step.asset.split(".")[0],
+        "code_version": "4f1c2ab",
+        "started_at": step.at,
+        "batch_id": step.run_id[:12],
+        "host": "worker-1",
+        "process": "4711@1794480000",
+    }
+    facts["ops.run_events"].append(fact("start", step.run_id, "RUNNING", step.at, **common))
+    if status == "TERMINATED":
+        facts["ops.run_events"].append(fact("verdict", step.run_id, status, step.at + took, **common))
+    elif status != "RUNNING":
+        facts["ops.run_events"].append(fact("end", step.run_id, status, step.at + took, **common, **_counts(rng, step, status)))
+        _beside(facts, rng, step, status)
     return took
 
 
-def _beside(facts: dict[str, list[Row]], rng: random.Random, run_id: str, pipeline: str, asset: str, at: datetime, status: str) -> None:
-    upstream = {"silver": f"bronze.{pipeline}", "gold": "silver.auth_events"}.get(asset.split(".")[0], f"{pipeline}/date=2026-11-12/tenant=acme/part-0.jsonl")
-    facts["ops.lineage_edges"].append({"run_id": run_id, "input_name": upstream, "input_version": 41 if "." in upstream[:8] else None, "output_name": asset, "output_version": 42})  # fmt: skip
-    for name, kind, severity in (("schema", "schema", "block"), ("event_id is unique", "duplicate", "warn"), ("email looks like one", "invalid", "row"), ("rejected share", "metric", "slice")):
-        failed = rng.random() < (0.5 if status == "FAILED" else 0.02)
-        facts["ops.check_results"].append({"run_id": run_id, "pipeline": pipeline, "table_name": asset, "check_name": name, "check_type": kind, "severity": severity,
-            "column_name": "user_email" if kind == "invalid" else None, "outcome": "failed" if failed else "passed", "expected": "= 0" if kind != "metric" else "≤ 0.2",
-            "observed": 0.226 if failed and kind == "metric" else float(failed * 17), "rows_tested": 5310, "rows_failed": 17 if failed else 0, "contract_version": "a1"})  # fmt: skip
-    lines = [("INFO", f"reading {upstream}"), ("INFO", f"staged {rng.randint(100, 9000):,} rows of {asset}")]
-    lines.append(("ERROR", "Traceback (most recent call last):\n  File \"jobs/silver.py\", line 88, in publish\nDataError: the contract failed") if status == "FAILED" else ("INFO", f"published {asset}"))
-    facts["ops.event_log"] += [{"run_id": run_id, "asset": asset, "level": level, "logger": "jobs", "message": text, "logged_at": at + timedelta(seconds=i)} for i, (level, text) in enumerate(lines)]
+def _counts(rng: random.Random, step: Step, status: str) -> Row:
+    read = int(step.size * rng.uniform(0.5, 1.4))
+    if status == "FAILED":
+        error_class, error_message = rng.choice(ERRORS)
+        return {"rows_read": read, "error_class": error_class, "error_message": error_message}
+    rejected, double = int(read * rng.choice((0, 0, 0.002))), int(read * rng.choice((0, 0.001)))
+    return {
+        "rows_read": read,
+        "rows_inserted": read - rejected - double,
+        "rows_updated": read // 40 if "billing" in step.asset else 0,
+        "rows_deleted": 0,
+        "rows_quarantined": rejected,
+        "rows_duplicate": double,
+        "rows_held_back": 0,
+        "bytes_written": read * 210,
+        "files_written": 2,
+        "version_before": 41,
+        "version_after": 42,
+        "input_versions": f'{{"{step.upstream}": 41}}',
+        "checks_passed": 4,
+        "checks_warned": 0,
+        "checks_failed": 0,
+        "event_time_max": step.at,
+    }
 
 
-def _files(facts: dict[str, list[Row]], now: datetime) -> None:
-    for pipeline in PIPELINES:
-        name = "synthetic-000.jsonl.gz" if pipeline == "provider_events" else "part-0.jsonl"
-        if pipeline != "gold":
-            facts["ctl.files"].append({"path": f"{pipeline}/date=2026-11-12/tenant=acme/{name}", "sha256": "0" * 64, "etag": "e", "size": 1, "modified_at": now,
-                                       "first_seen": now, "source": pipeline, "tenant_id": "acme", "state": "published"})  # fmt: skip
+def _beside(facts: Facts, rng: random.Random, step: Step, status: str) -> None:
+    input_version = None if "/" in step.upstream else 41
+    edge = {"input_name": step.upstream, "input_version": input_version, "output_name": step.asset, "output_version": 42}
+    facts["ops.lineage_edges"].append({"run_id": step.run_id, **edge})
+    facts["ops.check_results"] += [_check(step, check, rng.random() < (0.5 if status == "FAILED" else 0.02)) for check in CHECKS]
+    last = ("INFO", f"published {step.asset}")
+    if status == "FAILED":
+        last = ("ERROR", 'Traceback (most recent call last):\n  File "jobs/silver.py", line 88, in publish\nDataError: the contract failed')
+    lines = (("INFO", f"reading {step.upstream}"), ("INFO", f"staged {rng.randint(100, 9000):,} rows of {step.asset}"), last)
+    for n, (level, text) in enumerate(lines):
+        line = {"level": level, "logger": "jobs", "message": text, "logged_at": step.at + timedelta(seconds=n)}
+        facts["ops.event_log"].append({"run_id": step.run_id, "asset": step.asset, **line})
+
+
+def _check(step: Step, check: tuple[str, str, str, str | None], is_failed: bool) -> Row:
+    name, kind, severity, column = check
+    return {
+        "run_id": step.run_id,
+        "pipeline": step.pipeline,
+        "table_name": step.asset,
+        "check_name": name,
+        "check_type": kind,
+        "severity": severity,
+        "column_name": column,
+        "outcome": "failed" if is_failed else "passed",
+        "expected": "at most 0.2" if kind == "metric" else "0",
+        "observed": (0.226 if kind == "metric" else 17.0) if is_failed else 0.0,
+        "rows_tested": 5310,
+        "rows_failed": 17 if is_failed else 0,
+        "contract_version": "a1",
+    }
+
+
+def _file(pipeline: str, now: datetime) -> Row:
+    name = "synthetic-000.jsonl.gz" if pipeline == "provider_events" else "part-0.jsonl"
+    return {
+        "path": f"{pipeline}/date=2026-11-12/tenant=acme/{name}",
+        "sha256": "0" * 64,
+        "etag": "e",
+        "size": 1,
+        "modified_at": now,
+        "first_seen": now,
+        "source": pipeline,
+        "tenant_id": "acme",
+        "state": "published",
+    }

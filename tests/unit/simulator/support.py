@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 from functools import cache
 from typing import Any
@@ -10,7 +11,8 @@ import orjson
 
 from jobs.simulator import LandingFile, Manifest, SimConfig, generate, new_manifest
 
-SMALL = SimConfig(events=12_000, seed=11, days=35, anchor=date(2026, 4, 19), late_share=0.02, duplicate_share=0.02, files_per_tenant=5)
+SMALL = SimConfig(events=13_000, seed=11, days=21, anchor=date(2026, 4, 19), late_share=0.03, duplicate_share=0.03, files_per_tenant=5)
+ONE_TENANT = replace(SMALL, events=600, days=8, tenants=("bluefin",))
 
 
 def make(config: SimConfig) -> tuple[list[LandingFile], Manifest]:
@@ -24,7 +26,12 @@ def small() -> tuple[list[LandingFile], Manifest]:
 
 
 def records(file: LandingFile) -> list[dict[str, Any]]:
-    return [orjson.loads(line) for line in file.lines.splitlines()]
+    return _parsed(file.lines)
+
+
+@cache
+def _parsed(lines: bytes) -> list[dict[str, Any]]:
+    return [orjson.loads(line) for line in lines.splitlines()]
 
 
 @cache
@@ -46,3 +53,8 @@ def last_day_in(key: str) -> date:
 
 def first_day_in(key: str) -> date:
     return date.fromisoformat(key.rsplit("-", 3)[1])
+
+
+@cache
+def of_tenant(tenant_id: str) -> list[dict[str, Any]]:
+    return distinct([record for file in small()[0] if file.tenant_id == tenant_id for record in records(file)])

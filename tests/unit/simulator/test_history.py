@@ -6,44 +6,69 @@ import gzip
 from collections import Counter
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from functools import cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import numpy as np
 import pytest
 
-from jobs.simulator import TENANT_BY_ID, SimConfig, generate
+from jobs.simulator import TENANT_BY_ID, TENANTS, SimConfig, generate
 from jobs.simulator import history as history_module
 from jobs.simulator.history import tenant_histories
+from jobs.simulator.population import Population
 from lakehouse.errors import ConfigurationError
 from lakehouse.landing import tenant_of
-from tests.unit.simulator.support import SMALL, distinct, first_day_in, last_day_in, make, records, small, small_records, tenant_in
+from tests.unit.simulator.support import (
+    ONE_TENANT,
+    SMALL,
+    distinct,
+    first_day_in,
+    last_day_in,
+    make,
+    records,
+    small,
+    small_records,
+    tenant_in,
+)
 
 
 def test_the_same_parameters_write_the_same_bytes() -> None:
-    again, _ = make(SMALL)
-    assert [(file.key, file.body) for file in again] == [(file.key, file.body) for file in small()[0]]
+    config = replace(SMALL, days=5, events=2_000)
+    once, again = make(config), make(config)
+    assert [(file.key, file.body) for file in once[0]] == [(file.key, file.body) for file in again[0]]
+    assert once[1] == again[1]
 
 
-def test_another_seed_writes_other_events() -> None:
-    files, _ = make(replace(SMALL, seed=12))
-    assert not {r["event_id"] for f in files for r in records(f)} & {r["event_id"] for r in small_records()}
+@cache
+def _event_ids(config: SimConfig) -> set[str]:
+    return {record["event_id"] for file in make(config)[0] for record in records(file)}
 
 
-def test_another_volume_shares_no_event_id_so_that_bodies_never_conflict() -> None:
-    files, _ = make(replace(SMALL, events=3_000))
-    assert not {r["event_id"] for f in files for r in records(f)} & {r["event_id"] for r in small_records()}
+@pytest.mark.parametrize("changed", [{"seed": 12}, {"events": 601}, {"days": 9}, {"anchor": date(2026, 4, 20)}], ids=str)
+def test_other_parameters_share_no_event_id_so_that_bodies_never_conflict(changed: dict[str, Any]) -> None:
+    assert not _event_ids(replace(ONE_TENANT, **changed)) & _event_ids(ONE_TENANT)
+
+
+@pytest.mark.parametrize("changed", [{"files_per_tenant": 2}, {"late_share": 0.2}, {"plain": True}], ids=str)
+def test_another_delivery_has_the_same_events_under_other_names(changed: dict[str, Any]) -> None:
+    other = replace(ONE_TENANT, **changed)
+    assert _event_ids(other) == _event_ids(ONE_TENANT)
+    assert not {file.key for file in make(other)[0]} & {file.key for file in make(ONE_TENANT)[0]}
 
 
 def test_another_volume_keeps_the_users_who_they_are() -> None:
-    files, _ = make(replace(SMALL, events=3_000))
-    few = {(r["user_id"], r["email_address"]) for f in files for r in records(f) if r.get("user_id") and r.get("email_address")}
-    many = {(r["user_id"], r["email_address"]) for r in small_records() if r.get("user_id") and r.get("email_address")}
-    assert len(few & many) > 0.9 * len(few)
+    few, many = (Population(replace(SMALL, events=events), TENANTS[0]) for events in (1_000, 20_000))
+    users = np.arange(few.size)
+    assert few.size < many.size
+    assert few.user_ids(users) == many.user_ids(users)
+    assert few.emails(users) == many.emails(users)
+    assert few.home.tolist() == many.home[users].tolist()
 
 
 @pytest.mark.parametrize("events", [1, 7, 999, 4_001])
 def test_the_volume_is_exact_and_duplicates_come_on_top(events: int) -> None:
-    files, manifest = make(replace(SMALL, events=events))
+    files, manifest = make(replace(SMALL, days=6, events=events, tenants=("bluefin", "atlashr", "sabor")))
     written = [record for file in files for record in records(file)]
     assert len({record["event_id"] for record in written}) == events == manifest.events
     assert len(written) == manifest.records == events + manifest.duplicates == sum(file.records for file in files)
@@ -56,20 +81,19 @@ def test_a_full_history_has_at_most_60_files_at_50_000_events_and_200_at_a_milli
 
 
 def test_a_long_file_is_cut_so_that_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(history_module, "MAX_RECORDS_PER_FILE", 200)
-    files, manifest = make(SMALL)
-    assert max(file.records for file in files) == 200
-    assert len({file.key for file in files}) == len(files) == manifest.files
-    assert b"".join(f.lines for f in files if tenant_in(f.key) == "kumo") == b"".join(
-        f.lines for f in small()[0] if tenant_in(f.key) == "kumo"
-    )
+    whole, _ = make(ONE_TENANT)
+    monkeypatch.setattr(history_module, "MAX_RECORDS_PER_FILE", 50)
+    files, manifest = make(ONE_TENANT)
+    assert max(file.records for file in files) == 50
+    assert len({file.key for file in files}) == len(files) == manifest.files > len(whole)
+    assert b"".join(file.lines for file in files) == b"".join(file.lines for file in whole)
 
 
 def test_a_day_does_not_depend_on_the_days_before_it() -> None:
     one, other = tenant_histories(SMALL)[1], tenant_histories(SMALL)[1]
-    for index in range(20):
+    for index in range(5):
         one.day(index)
-    assert one.day(20).lines == other.day(20).lines
+    assert one.day(5).lines == other.day(5).lines
 
 
 def test_a_tenants_day_does_not_depend_on_how_history_is_cut_into_files_or_delivered() -> None:
@@ -98,7 +122,7 @@ def test_gzip_carries_no_time() -> None:
 
 
 def test_plain_files_are_the_lines_themselves() -> None:
-    files, _ = make(replace(SMALL, events=500, plain=True))
+    files, _ = make(replace(ONE_TENANT, plain=True))
     assert all(file.key.endswith(".jsonl") and file.body == file.lines for file in files)
 
 
@@ -120,7 +144,7 @@ def test_late_events_are_as_many_as_the_manifest_says_and_at_most_30_days_late()
                 assert first_day_in(file.key) - _day(record) <= timedelta(days=30)
             seen.add(record["event_id"])
     assert late == manifest.late
-    assert 0.5 * 0.02 < late / manifest.events < 0.02
+    assert 0.3 * 0.03 < late / manifest.events < 0.03
 
 
 def test_duplicates_are_exact_lines_and_as_many_as_the_manifest_says() -> None:
@@ -137,7 +161,7 @@ def test_duplicates_are_exact_lines_and_as_many_as_the_manifest_says() -> None:
     assert (same, other) == (manifest.duplicates_in_same_file, manifest.duplicates_in_other_file)
     assert same > 20
     assert other > 20
-    assert abs(manifest.duplicates / manifest.events - 0.02) < 0.005
+    assert abs(manifest.duplicates / manifest.events - 0.03) < 0.006
 
 
 def test_the_manifest_counts_by_tenant_and_day_in_utc_and_in_the_tenants_zone() -> None:

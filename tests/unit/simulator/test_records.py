@@ -112,6 +112,19 @@ def test_deliveries_carry_status_and_whole_seconds_of_latency_with_their_request
         assert ("phone_number" in record) == (record["action"] == "SMSDelivery")
 
 
+def test_a_message_is_either_delivered_or_lost_and_is_opened_only_when_delivered() -> None:
+    became: dict[str, set[str]] = defaultdict(set)
+    for record in small_records():
+        if record["action"].endswith("Delivery"):
+            became[record["request_id"]].add(record["message_status"])
+    assert {frozenset(statuses) for statuses in became.values()} == {
+        frozenset(("delivered",)),
+        frozenset(("delivered", "opened")),
+        frozenset(("bounced",)),
+        frozenset(("undelivered",)),
+    }
+
+
 def test_absent_is_an_empty_string() -> None:
     unknown = [r for r in small_records() if r["status"] == "Error" and r["stytch_api_error"]["error_type"] == "email_not_found"]
     assert unknown

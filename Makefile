@@ -1,0 +1,49 @@
+# Every verb of this project, one documented line each; `make` prints them.
+SHELL := /bin/sh
+VENV  := .venv
+BIN   := $(VENV)/bin
+READY := $(VENV)/.ready
+TESTS := $(BIN)/python -m pytest
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check unit spark stack drill bench lock clean
+
+help: ## print this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: $(READY) ## start everything, land the demo data, materialise it, say where to look
+	@$(BIN)/lakehouse demo
+
+test: check unit spark stack ## run all checks and tests; starts and stops its own servers, also beside a demo
+
+check: $(READY) ## lint, types, import directions
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+unit: $(READY) ## tests without a JVM, in seconds
+	$(TESTS) tests/unit tests/conventions
+
+spark: $(READY) ## tests on a Spark Connect server of their own
+	$(TESTS) tests/spark
+
+stack: $(READY) ## tests with everything up and a real browser
+	@$(BIN)/python -m infra.browser
+	$(TESTS) tests/stack
+
+drill: $(READY) ## the long, resumable form of the crash tests (bars 1 to 4)
+	$(BIN)/python -m tests.drill
+
+bench: $(READY) ## measure rates, start times and memory on this machine
+	$(BIN)/python -m tests.bench
+
+lock: $(READY) ## resolve the dependencies of pyproject.toml anew into the hash-locked lists
+	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes --no-header -o requirements.lock
+	$(BIN)/uv pip compile infra/requirements-go.in --universal --python-version 3.11 --generate-hashes --no-header -o infra/requirements-go.txt
+
+clean: ## delete the environment and what tools left behind; data and the cache of parts stay
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+
+$(READY): requirements.lock pyproject.toml
+	@infra/make_environment.sh $(VENV)
+	@touch $@

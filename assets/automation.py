@@ -1,0 +1,142 @@
+"""When things run: the sensor that takes in what has landed, the backfill, the nightly maintenance.
+
+Does not belong here: what a run does.
+"""
+
+from datetime import date
+from typing import Any
+
+import dagster as dg
+from pydantic import Field
+
+from assets.rendering import key_of, materialized
+from assets.resources import TRIGGER_TAG, Lake
+from jobs.aggregate import aggregate
+from jobs.ingest import release as release_bronze
+from jobs.refine import backfill as backfill_silver
+from jobs.refine import refine
+from jobs.refine import release as release_silver
+from lakehouse.errors import ConfigurationError, LakehouseError
+from lakehouse.ledger import Ledger, Release
+from lakehouse.ops.store import OpsReader, OpsWriter
+from lakehouse.settings import settings
+from lakehouse.sources import Source, load_sources
+from lakehouse.tables import TABLES, table
+
+SENSOR_INTERVAL_S = 5
+UNDER_WAY = [dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED]
+
+lake_job = dg.define_asset_job(
+    "lake", selection=dg.AssetSelection.groups("bronze", "silver", "gold"), description="Take in all that has landed, and bring every table up to date."
+)
+
+
+def waiting_assets(sources: dict[str, Source]) -> list[dg.AssetKey]:
+    """The tables that have something to do: bronze of sources with files pending or unfinished, and all that follows."""
+    reader, writer = OpsReader(settings()), OpsWriter(settings())
+    found: list[dg.AssetKey] = []
+    silver: set[str] = set()
+    for source in sources.values():
+        ledger = Ledger(settings(), source, reader, writer)
+        if ledger.pending() or ledger.unfinished():
+            found.append(key_of(source.bronze.name))
+            silver.add(source.silver.table)
+        elif ledger.awaiting_silver():
+            silver.add(source.silver.table)
+    if "silver.auth_events" in silver:
+        silver |= {t.name for t in TABLES.values() if t.layer == "gold"}
+    return [*found, *map(key_of, sorted(silver))]
+
+
+@dg.sensor(job=lake_job, minimum_interval_seconds=SENSOR_INTERVAL_S, default_status=dg.DefaultSensorStatus.RUNNING)
+def landed_files(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
+    """Take all pending sources together into one run, unless one is under way."""
+    under_way = context.instance.get_run_records(dg.RunsFilter(job_name=lake_job.name, statuses=UNDER_WAY), limit=1)
+    if under_way:
+        return dg.SkipReason("a run is under way; what has landed meanwhile goes into the next one")
+    try:
+        waiting = waiting_assets(load_sources(settings()))
+    except LakehouseError as error:
+        return dg.SkipReason(str(error))
+    if not waiting:
+        return dg.SkipReason("nothing has landed")
+    return dg.SensorResult(run_requests=[dg.RunRequest(asset_selection=waiting, tags={TRIGGER_TAG: "sensor"})])
+
+
+class Backfill(dg.Config):
+    """Which rows to map again."""
+
+    source: str = Field(description="name of a source of events")
+    first_day: str = Field(description="first day of the event time (UTC), YYYY-MM-DD")
+    last_day: str = Field(description="last day of the event time (UTC), YYYY-MM-DD")
+
+    def checked(self, sources: dict[str, Source]) -> tuple[Source, date, date]:
+        """The source and the days. Raises ConfigurationError for an unknown source or days that are none."""
+        if self.source not in sources:
+            raise ConfigurationError(f"there is no source {self.source!r}", next_step=f"use one of {', '.join(sources)}")
+        try:
+            first, last = date.fromisoformat(self.first_day), date.fromisoformat(self.last_day)
+        except ValueError as error:
+            raise ConfigurationError(f"{error}", next_step="write days as YYYY-MM-DD") from error
+        if last < first:
+            raise ConfigurationError(f"{last} is before {first}", next_step="give the earlier day first")
+        return sources[self.source], first, last
+
+
+@dg.op(pool="silver.auth_events")
+def map_again(context: dg.OpExecutionContext, config: Backfill, lake: Lake) -> None:
+    """Map the bronze rows of a source and some days again, then recompute the gold days that they touch."""
+    with lake.step(context) as work:
+        source, first, last = config.checked(work.sources)
+        backfill_silver(work, source, first, last)
+        _tell(context, source.silver.table)
+        for declared in (t for t in TABLES.values() if t.layer == "gold"):
+            if aggregate(work, declared):
+                _tell(context, declared.name)
+
+
+class HeldBack(dg.Config):
+    """Which slice to publish after all."""
+
+    source: str = Field(description="name of the source")
+    batch_id: str = Field(description="batch that was held back")
+    tenant_id: str = Field(description="tenant whose slice it is")
+
+
+@dg.op(pool="silver.auth_events")
+def publish_held_back(context: dg.OpExecutionContext, config: HeldBack, lake: Lake) -> None:
+    """Publish what a threshold had held back of one tenant in one batch, in bronze and in silver."""
+    with lake.step(context) as work:
+        source, wanted = work.sources[config.source], Release(config.batch_id, config.tenant_id)
+        released = release_bronze(work, source, wanted)
+        rows = (released.records if released else 0) + release_silver(work, source, wanted)
+        if not rows:
+            raise ConfigurationError(
+                f"nothing of tenant {wanted.tenant_id} is held back in batch {wanted.batch_id}", next_step="see bronze.quarantine for what is"
+            )
+        refine(work, source)
+        _tell(context, source.bronze.name)
+        _tell(context, source.silver.table)
+        for declared in (t for t in TABLES.values() if t.layer == "gold"):
+            if aggregate(work, declared):
+                _tell(context, declared.name)
+
+
+@dg.job(description="Publish the slice of a tenant that a threshold had held back.")
+def release() -> Any:
+    """One batch, one tenant."""
+    publish_held_back()
+
+
+def _tell(context: dg.OpExecutionContext, name: str) -> None:
+    declared = load_sources(settings())[name.split(".")[1]].bronze if name.startswith("bronze.") else table(name)
+    result = materialized(declared, {})
+    context.log_event(dg.AssetMaterialization(key_of(name), metadata=result.metadata))
+
+
+@dg.job(tags={TRIGGER_TAG: "backfill"}, description="Map one source and range of days again, and recompute what follows from them.")
+def backfill() -> Any:
+    """One source, some days."""
+    map_again()
+
+

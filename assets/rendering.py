@@ -1,0 +1,145 @@
+"""Declarations as Dagster shows them: keys, column schemas, lineage, check specs and results.
+
+Does not belong here: running anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+
+import dagster as dg
+
+from dq_checks import Verdict, contract_for
+from lakehouse.delta import DeltaLog, address
+from lakehouse.settings import settings
+from lakehouse.sources import FILLED_BY_THE_LAKE, Source
+from lakehouse.tables import Table
+
+CHECK_SEVERITY = {"block": dg.AssetCheckSeverity.ERROR, "slice": dg.AssetCheckSeverity.ERROR}
+
+
+def key_of(name: str) -> dg.AssetKey:
+    """The asset key of a table."""
+    return dg.AssetKey(name.split("."))
+
+
+def landing_key(source: Source) -> dg.AssetKey:
+    """The asset key of a source's landed files."""
+    return dg.AssetKey(["landing", source.name])
+
+
+def landing_spec(source: Source) -> dg.AssetSpec:
+    """Landed files, which the lake reads and does not make."""
+    return dg.AssetSpec(
+        landing_key(source),
+        description=source.description,
+        group_name="landing",
+        owners=[f"team:{source.owner}"],
+        kinds={"s3", "file"},
+        metadata={"dagster/uri": settings().landing_uri(f"{source.name}/")},
+    )
+
+
+def table_spec(declared: Table, deps: Iterable[dg.AssetKey], lineage: Mapping[str, list[dg.TableColumnDep]]) -> dg.AssetSpec:
+    """A table as an asset, rendered from its declaration."""
+    columns = [
+        dg.TableColumn(
+            c.name,
+            c.type,
+            description=c.comment,
+            constraints=dg.TableColumnConstraints(nullable=not c.required, other=["PII"] if c.pii else []),
+            tags={"pii": ""} if c.pii else {},
+        )
+        for c in declared.columns
+    ]
+    return dg.AssetSpec(
+        key_of(declared.name),
+        deps=list(deps),
+        skippable=True,
+        description=_description(declared),
+        group_name=declared.layer.value,
+        owners=[f"team:{declared.owner}"],
+        kinds={"spark", "deltalake", "s3"},
+        code_version=str(declared.definition.version) if declared.definition else None,
+        metadata={
+            "dagster/table_name": declared.name,
+            "dagster/column_schema": dg.TableSchema(columns=columns),
+            "dagster/column_lineage": dg.TableColumnLineage(deps_by_column=dict(lineage)),
+            "dagster/uri": address(settings(), declared),
+        },
+    )
+
+
+def _description(declared: Table) -> str:
+    if declared.definition is None:
+        return declared.description
+    return f"{declared.description}\n\n**Formula.** {declared.definition.formula}\n\n**Late data.** {declared.definition.late_data}"
+
+
+def same_name_lineage(declared: Table, upstream: Iterable[Table]) -> dict[str, list[dg.TableColumnDep]]:
+    """Columns that pass through from an input under their own name."""
+    inputs = list(upstream)
+    return {
+        c.name: [dg.TableColumnDep(key_of(t.name), c.name) for t in inputs if c.name in t.column_names]
+        for c in declared.columns
+        if any(c.name in t.column_names for t in inputs)
+    }
+
+
+def silver_lineage(declared: Table, sources: Iterable[Source]) -> dict[str, list[dg.TableColumnDep]]:
+    """Silver columns from bronze's own columns where they pass through, else from the record's text."""
+    found: dict[str, list[dg.TableColumnDep]] = {}
+    for source in sources:
+        for column in declared.columns:
+            passes = column.name in FILLED_BY_THE_LAKE and column.name in source.bronze.column_names
+            if passes or column.name in source.silver.columns:
+                dep = dg.TableColumnDep(key_of(source.bronze.name), column.name if passes else "raw")
+                found.setdefault(column.name, []).append(dep)
+    return found
+
+
+def check_specs(declared: Table) -> list[dg.AssetCheckSpec]:
+    """One asset check per check of the table's contract."""
+    return [
+        dg.AssetCheckSpec(check_id(check.name), asset=key_of(declared.name), description=check.expected)
+        for check in contract_for(declared).checks
+    ]
+
+
+def check_id(name: str) -> str:
+    """A check's name in Dagster's alphabet."""
+    return "".join(c if c.isalnum() else "_" for c in name)
+
+
+def check_results(verdicts: Iterable[tuple[Table, Verdict]]) -> Iterator[dg.AssetCheckResult]:
+    """Each check once, at its worst among the batches of the step."""
+    order = ("passed", "warned", "failed", "not_evaluated")
+    worst = {}
+    for declared, verdict in verdicts:
+        for result in verdict.results:
+            key = (declared.name, result.check_name)
+            if key not in worst or order.index(result.outcome) > order.index(worst[key].outcome):
+                worst[key] = result
+    for (name, check), result in worst.items():
+        yield dg.AssetCheckResult(
+            passed=result.outcome == "passed",
+            check_name=check_id(check),
+            asset_key=key_of(name),
+            severity=CHECK_SEVERITY.get(result.severity, dg.AssetCheckSeverity.WARN),
+            metadata={
+                "outcome": result.outcome.value,
+                "expected": result.expected or "",
+                "observed": float(result.observed or 0),
+                "rows tested": int(result.rows_tested or 0),
+                "rows failed": int(result.rows_failed or 0),
+            },
+        )
+
+
+def materialized(declared: Table, facts: Mapping[str, int | str]) -> dg.MaterializeResult:  # type: ignore[type-arg]
+    """A table as just written: total rows, Delta version, and what the step counted."""
+    log = DeltaLog(settings(), declared)
+    return dg.MaterializeResult(
+        asset_key=key_of(declared.name),
+        metadata={"dagster/row_count": log.row_count(), "Delta version": log.version, **facts},
+    )

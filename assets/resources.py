@@ -1,0 +1,67 @@
+"""What assets work with: the lake's context for one attempt of one step of a run.
+
+Does not belong here: what a step does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import cast
+
+import dagster as dg
+from pydantic import PrivateAttr
+
+from jobs.context import Context
+from lakehouse.errors import LakehouseError
+from lakehouse.ops.runs import Run, Trigger
+from lakehouse.settings import settings
+
+MAX_RETRIES = 3
+RETRY_WAIT_S = 10
+TRIGGER_TAG = "lakehouse/trigger"
+
+
+class Lake(dg.ConfigurableResource):  # type: ignore[type-arg]
+    """Hands out one context per run: its Spark session and staged records are shared by the steps of an in-process run."""
+
+    _context: Context | None = PrivateAttr(default=None)
+
+    @contextmanager
+    def step(self, context: dg.AssetExecutionContext | dg.OpExecutionContext) -> Iterator[Context]:
+        """The context for a step; a LakehouseError becomes a retry where one can help, else a failure with its next step."""
+        dagster_run = context.run
+        run = Run(
+            run_id=dagster_run.run_id,
+            trigger=_trigger(dagster_run),
+            parent_run_id=dagster_run.root_run_id,
+            retry_of=dagster_run.parent_run_id,
+            attempt=context.retry_number + 1,
+            logs_url=f"{settings().dagster_url}/runs/{dagster_run.run_id}" if settings().dagster_url else None,
+        )
+        if self._context is None:
+            self._context = Context(settings(), run)
+        self._context.run = run
+        self._context.verdicts.clear()
+        try:
+            yield self._context
+        except LakehouseError as error:
+            if error.retryable:
+                raise dg.RetryRequested(max_retries=MAX_RETRIES, seconds_to_wait=RETRY_WAIT_S) from error
+            raise dg.Failure(description=str(error), allow_retries=False) from error
+
+    def teardown_after_execution(self, context: dg.InitResourceContext) -> None:
+        """End the Spark session of the run."""
+        if self._context is not None:
+            self._context.close()
+
+
+def _trigger(run: dg.DagsterRun) -> Trigger:
+    tags = run.tags
+    if TRIGGER_TAG in tags:
+        return cast(Trigger, tags[TRIGGER_TAG])
+    if run.parent_run_id:
+        return "retry"
+    if "dagster/sensor_name" in tags:
+        return "sensor"
+    return "schedule" if "dagster/schedule_name" in tags else "manual"

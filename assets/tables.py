@@ -1,0 +1,101 @@
+"""The assets: one per table, made from the declarations.
+
+Does not belong here: what a step does to the data (jobs), or when it runs (assets.automation).
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import dagster as dg
+
+from assets.rendering import (
+    check_results,
+    check_specs,
+    key_of,
+    landing_key,
+    materialized,
+    same_name_lineage,
+    silver_lineage,
+    table_spec,
+)
+from assets.resources import Lake
+from jobs.aggregate import aggregate
+from jobs.ingest import ingest
+from jobs.refine import refine
+from lakehouse.sources import Source
+from lakehouse.tables import TABLES, Table, table
+
+Results = Iterator[Any]
+
+
+def bronze_asset(source: Source) -> dg.AssetsDefinition:
+    """The bronze table of a source."""
+    declared = source.bronze
+
+    @dg.multi_asset(
+        name=declared.name.replace(".", "__"),
+        specs=[table_spec(declared, [landing_key(source)], {})],
+        check_specs=check_specs(declared),
+        can_subset=True,
+        pool=declared.name,
+    )
+    def published(context: dg.AssetExecutionContext, lake: Lake) -> Results:
+        with lake.step(context) as work:
+            batches = ingest(work, source)
+            yield from check_results(work.verdicts)
+            if batches:
+                yield materialized(declared, {"batches": ", ".join(b.batch_id for b in batches), "records": sum(b.records for b in batches)})
+
+    return published
+
+
+def silver_asset(declared: Table, sources: list[Source]) -> dg.AssetsDefinition:
+    """A silver table, from all sources that map to it."""
+
+    @dg.multi_asset(
+        name=declared.name.replace(".", "__"),
+        specs=[table_spec(declared, [key_of(s.bronze.name) for s in sources], silver_lineage(declared, sources))],
+        check_specs=check_specs(declared),
+        can_subset=True,
+        pool=declared.name,
+    )
+    def published(context: dg.AssetExecutionContext, lake: Lake) -> Results:
+        with lake.step(context) as work:
+            batches = [batch for source in sources for batch in refine(work, source)]
+            yield from check_results(work.verdicts)
+            if batches:
+                yield materialized(declared, {"batches": ", ".join(b.batch_id for b in batches)})
+
+    return published
+
+
+def gold_asset(declared: Table) -> dg.AssetsDefinition:
+    """A gold table."""
+    inputs = [table(name) for name in declared.inputs]
+
+    @dg.multi_asset(
+        name=declared.name.replace(".", "__"),
+        specs=[table_spec(declared, [key_of(t.name) for t in inputs], same_name_lineage(declared, inputs))],
+        check_specs=check_specs(declared),
+        can_subset=True,
+        pool=declared.name,
+    )
+    def published(context: dg.AssetExecutionContext, lake: Lake) -> Results:
+        with lake.step(context) as work:
+            done = aggregate(work, declared)
+            yield from check_results(work.verdicts)
+            if done:
+                yield materialized(declared, {"days": "all" if done.days is None else len(done.days)})
+
+    return published
+
+
+def table_assets(sources: dict[str, Source]) -> list[dg.AssetsDefinition]:
+    """Every table that Spark writes, as an asset."""
+    silver = [t for t in TABLES.values() if t.layer == "silver"]
+    gold = [t for t in TABLES.values() if t.layer == "gold"]
+    return [
+        *(bronze_asset(source) for source in sources.values()),
+        *(silver_asset(t, [s for s in sources.values() if s.silver.table == t.name]) for t in silver),
+        *(gold_asset(t) for t in gold),
+    ]

@@ -1,0 +1,127 @@
+"""The grids of the operations pages: their columns and how they behave; static/grid.js draws the cells.
+
+Does not belong here: queries, callbacks, or tables that need neither sorting nor choosing (components).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import dash_ag_grid as dag
+from dash.development.base_component import Component
+
+from dash_app.queries import RATED_ATTEMPTS
+
+Row = dict[str, Any]
+
+OF_LAST = "of the last attempt that is over."
+AFTER_NUMBERS = {"cellClass": "after-num", "headerClass": "after-num"}
+COUNTS = (
+    ("rows_read", "Read", f"Records or rows read, {OF_LAST}", 70),
+    ("rows_inserted", "Inserted", f"Rows inserted, {OF_LAST}", 70),
+    ("rows_updated", "Updated", f"Rows updated, {OF_LAST}", 62),
+    ("rows_deleted", "Deleted", f"Rows deleted, {OF_LAST}", 58),
+    ("rows_quarantined", "Quarantined", f"Rows set aside with the reason, {OF_LAST}", 84),
+    ("rows_duplicate", "Duplicate", f"Rows that were there already, {OF_LAST}", 70),
+    ("rows_held_back", "Held back", f"Rows held back with their tenant's slice, {OF_LAST}", 52),
+)
+
+
+def _column(field: str, heading: str, renderer: str, **more: Any) -> Row:
+    return {"field": field, "headerName": heading, "cellRenderer": renderer, **more}
+
+
+def _numeric(field: str, heading: str, tip: str, least_px: int, formatter: str = "count", **more: Any) -> Row:
+    return {
+        "field": field,
+        "headerName": heading,
+        "headerTooltip": tip,
+        "type": "numericColumn",
+        "cellClass": "num",
+        "valueFormatter": {"function": f"{formatter}(params.value)"},
+        "flex": 7,
+        "minWidth": least_px,
+        **more,
+    }
+
+
+PIPELINE_COLUMNS = [
+    _column("pipeline", "Pipeline and table", "Pipeline", flex=20, minWidth=184),
+    _column("layer", "Layer", "Layer", flex=7, minWidth=74),
+    _column("label", "Status", "Status", flex=11, minWidth=112, comparator={"function": "byTone"}),
+    _column("last_success_ms", "Last success", "Ago", flex=8, minWidth=76),
+    _numeric("duration_s", "Duration", f"Duration {OF_LAST}", 64, "seconds"),
+    *[_numeric(*counted) for counted in COUNTS],
+    _numeric("success_rate", "Success", f"Share of the last {RATED_ATTEMPTS} attempts that succeeded.", 72, cellRenderer="SuccessRate"),
+    _column(
+        "trend",
+        "Rows inserted",
+        "Sparkline",
+        headerTooltip=f"By each of the last {RATED_ATTEMPTS} attempts; a cross is a failed one.",
+        sortable=False,
+        cellDataType=False,
+        width=172,
+        **AFTER_NUMBERS,
+    ),
+]
+
+FAILURE_COLUMNS = [
+    _column("happened_ms", "When", "Clock", width=118),
+    _column("pipeline", "Pipeline and table", "Place", flex=16, minWidth=190),
+    _column("label", "Status", "Status", width=118),
+    _column("error_message", "Error", "Error", wrapText=True, autoHeight=True, flex=44, minWidth=240),
+    _numeric("attempt", "Attempt", "Attempt of the step within its run.", 72, flex=None, width=72),
+    _column("recovered", "Since then", "Recovered", width=122, **AFTER_NUMBERS),
+    _column("run_id", "Run", "Run", width=96),
+]
+
+
+def pipelines_grid(rows: list[Row]) -> Component:
+    """The table of pipelines: a row for each table that a pipeline writes; choosing one narrows the page to it."""
+    return _grid(
+        "pipelines-grid",
+        rows,
+        PIPELINE_COLUMNS,
+        {"rowSelection": {"mode": "singleRow", "checkboxes": False, "enableClickSelection": False}},
+        {
+            "firstDataRendered": ["fitColumns(params)"],
+            "gridSizeChanged": ["fitColumns(params)"],
+            "cellClicked": ["choose(params)"],
+            "cellKeyDown": ["chooseByKey(params)"],
+        },
+    )
+
+
+def failures_grid(rows: list[Row]) -> Component:
+    """The table of failed attempts."""
+    pages = {"pagination": True, "paginationPageSize": 10, "paginationPageSizeSelector": False}
+    return _grid("failures-grid", rows, FAILURE_COLUMNS, pages, {})
+
+
+def _grid(identity: str, rows: list[Row], columns: list[Row], options: Row, listeners: Row) -> Component:
+    return dag.AgGrid(
+        id=identity,
+        rowData=rows,
+        columnDefs=columns,
+        defaultColDef={
+            "sortable": True,
+            "resizable": True,
+            "suppressHeaderMenuButton": True,
+            "wrapHeaderText": True,
+            "autoHeaderHeight": True,
+            "suppressMovable": True,
+        },
+        getRowId="params.data.id",
+        eventListeners=listeners,
+        style={"height": None, "width": "100%"},
+        dashGridOptions={
+            "theme": {"function": "clearlakeTheme(agGrid)"},
+            "domLayout": "autoHeight",
+            "rowHeight": 52,
+            "animateRows": False,
+            "tooltipShowDelay": 300,
+            "enableCellTextSelection": True,
+            "ensureDomOrder": True,
+            **options,
+        },
+    )

@@ -1,0 +1,128 @@
+"""`demo`: the whole lake on this machine, with real and synthetic data in it.
+
+Does not belong here: any step of it; each is a command of its own.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+from hashlib import md5
+from pathlib import Path
+from typing import Annotated, Any
+
+import dagster as dg
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from infra import stack
+from infra.commands.data import right
+from infra.commands.stack import addresses
+from infra.landing import land_files
+from infra.orchestrator import launch
+from infra.preparation import FIRST_ACCOUNT, PASSWORD_VARIABLE, prepare
+from infra.trino_client import query
+from jobs.simulator import LANDING_SOURCE, TENANTS, LandingBucketSink, SimConfig, generate
+from lakehouse.errors import DataError
+from lakehouse.ops.store import OpsReader
+from lakehouse.settings import CREDENTIALS_FILE, Settings
+from lakehouse.sources import load_sources
+from lakehouse.store import list_objects, s3_client
+from lakehouse.tenants import Tenant, TenantRegistry
+
+DEMO_DATA = Path(__file__).resolve().parents[2] / "demo_data"
+LANDED_ON = date(2026, 6, 30)
+PUBLIC_TENANTS = {
+    "aws_cloudtrail": Tenant("public-cloudtrail", "Public CloudTrail sample"),
+    "okta_system_log": Tenant("public-okta", "Public Okta sample"),
+    "provider_events": Tenant("public-provider", "Public provider event samples"),
+    "stripe_customers": Tenant("public-stripe", "Public Stripe sample"),
+    "stripe_subscriptions": Tenant("public-stripe", "Public Stripe sample"),
+}
+SAMPLE_QUERY = """
+select tenant_id, sum(attempts) as attempts, round(100.0 * sum(successes) / sum(attempts), 1) as success_percent
+from gold.auth_daily group by tenant_id order by attempts desc limit 5
+"""
+PIPELINES = """
+select pipeline, count(distinct asset) as tables, sum(rows_read) filter (where layer = 'bronze') as read,
+       sum(rows_inserted) filter (where layer = 'bronze') as published, sum(rows_quarantined) as quarantined,
+       sum(rows_held_back) as held_back, sum(rows_duplicate) filter (where layer = 'bronze') as duplicate,
+       sum(rows_inserted) filter (where layer = 'gold') as gold_rows,
+       arg_max(status, case status when 'FAILED' then 3 when 'TERMINATED' then 2 when 'SUCCEEDED_WITH_WARNINGS' then 1 else 0 end) as status
+from ops.run_log group by pipeline order by pipeline
+"""
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(demo)
+
+
+def demo(
+    events: Annotated[int, typer.Option(help="Synthetic events to land beside the real ones.")] = 50_000,
+    free_ports: Annotated[bool, typer.Option("--free-ports", help="Take any free ports instead of the usual ones.")] = False,
+) -> None:
+    """Start everything, land real and synthetic data, bring every table up to date, and say where to look."""
+    console = Console()
+    settings = stack.up(usual_ports=not free_ports, report=lambda name, state: console.print(f"  {name:<18} {state}", highlight=False))
+    prepare(settings)
+    landed = land_demo_data(settings, events)
+    console.print(f"Landed {landed} new files." if landed else "The demo data is landed already.", highlight=False)
+    materialize(settings, console)
+    report(settings, console)
+
+
+def land_demo_data(settings: Settings, events: int) -> int:
+    """Declare the demo's tenants and land its data. Returns how many files were new."""
+    registry = TenantRegistry(settings)
+    for tenant in (*PUBLIC_TENANTS.values(), *(Tenant(t.tenant_id, t.name, t.zone) for t in TENANTS)):
+        registry.declare(tenant)
+    new = 0
+    for name, source in load_sources(settings).items():
+        files = sorted(p for p in (DEMO_DATA / name).glob("*") if p.suffix in (".json", ".jsonl", ".csv"))
+        new += sum(land_files(settings, source, files, PUBLIC_TENANTS[name].tenant_id, LANDED_ON).values()) if name in PUBLIC_TENANTS else 0
+    return new + _land_synthetic(settings, events)
+
+
+def _land_synthetic(settings: Settings, events: int) -> int:
+    there = {found.key: found.etag for found in list_objects(s3_client(settings), settings.landing_bucket, f"{LANDING_SOURCE}/")}
+    config, sink = SimConfig(events), LandingBucketSink(settings)
+    changed = [file for file in generate(config) if there.get(file.key) != md5(file.body, usedforsecurity=False).hexdigest()]
+    for file in changed:
+        sink.put(file)
+    return len(changed)
+
+
+def materialize(settings: Settings, console: Console) -> None:
+    """Have Dagster bring every table up to date. Raises DataError where it fails."""
+    launched = launch(settings, "lake")
+    state = dg.DagsterRunStatus.NOT_STARTED
+    with console.status("Dagster materialises every table") as shown:
+        for state in launched.states():
+            shown.update(f"Dagster materialises every table: {state.value.lower()}")
+    if state != dg.DagsterRunStatus.SUCCESS:
+        raise DataError(f"run {launched.run_id} failed", next_step=f"see {settings.dagster_url}/runs/{launched.run_id}")
+
+
+def report(settings: Settings, console: Console) -> None:
+    """What came in, where to look, and what to do next."""
+    console.print(_pipelines(OpsReader(settings).rows(PIPELINES)))
+    console.print("The provider's events of the tenants sim-* are synthetic; the other data are public samples (demo_data/).", highlight=False)
+    for title, address in addresses(settings).items():
+        console.print(f"  {title:<12} {address}", soft_wrap=True, highlight=False)
+    console.print(f"  sign-in      user {FIRST_ACCOUNT}, password {PASSWORD_VARIABLE} in {settings.home / CREDENTIALS_FILE}", soft_wrap=True, highlight=False)
+    console.print(f"\n  lakehouse sql \"{' '.join(SAMPLE_QUERY.split())}\"", soft_wrap=True, highlight=False)
+    answer = query(settings, SAMPLE_QUERY)
+    shown = Table(*answer.columns, box=None)
+    for row in answer.rows:
+        shown.add_row(*map(str, row))
+    console.print(shown)
+    console.print("\nNext: open the operations page above, or land your own files: `lakehouse land SOURCE FILE... --tenant ID`", highlight=False)
+
+
+def _pipelines(rows: list[dict[str, Any]]) -> Table:
+    counts = ("read", "published", "quarantined", "held_back", "duplicate", "gold_rows")
+    shown = Table("pipeline", *(right(c.replace("_", " ")) for c in counts), "status")
+    for row in rows:
+        shown.add_row(row["pipeline"], *("" if row[c] is None else f"{int(row[c]):,}" for c in counts), row["status"])
+    return shown

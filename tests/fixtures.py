@@ -1,0 +1,56 @@
+"""Servers for tests: one instance of their own per session, on free ports, in a temporary home.
+
+`TEST_HOME` names an instance that runs already; it is used as it is and left running.
+Does not belong here: test data, or fixtures of one tier only.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from infra import stack
+from infra.instance import STAMP
+from lakehouse import settings as settings_module
+from lakehouse.settings import ENV_PREFIX, Settings, read_settings
+
+SPARK_SERVICES = ("minio", "metastore", "spark")
+KEPT_VARIABLES = frozenset({"LAKEHOUSE_CACHE", "LAKEHOUSE_MAVEN_ROOT", "LAKEHOUSE_CHROMIUM"})
+RUNNING_HOME = "TEST_HOME"
+
+
+@pytest.fixture(scope="session")
+def instance_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The home of the session's instance; whatever runs in it is stopped at the end."""
+    running = os.environ.get(RUNNING_HOME)
+    home = Path(running).resolve() if running else tmp_path_factory.mktemp("lake") / "home"
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [name for name in os.environ if name.startswith(ENV_PREFIX) and name not in KEPT_VARIABLES]:
+            patch.delenv(name)
+        patch.setenv(f"{ENV_PREFIX}HOME", str(home))
+        settings_module.settings.cache_clear()
+        yield home
+        if not running and (home / STAMP).exists():
+            stack.down(home)
+        settings_module.settings.cache_clear()
+
+
+@pytest.fixture(scope="session")
+def spark_stack(instance_home: Path) -> Settings:
+    """Store, metastore and Spark Connect, answering."""
+    return _up(instance_home, SPARK_SERVICES)
+
+
+@pytest.fixture(scope="session")
+def full_stack(instance_home: Path) -> Settings:
+    """Every server, answering."""
+    return _up(instance_home, None)
+
+
+def _up(home: Path, only: tuple[str, ...] | None) -> Settings:
+    if os.environ.get(RUNNING_HOME):
+        return read_settings(home)
+    return stack.up(home, only=only, usual_ports=False)

@@ -1,0 +1,65 @@
+"""Rows that keep a contract, made from the declaration alone, and views of them.
+
+Does not belong here: rows that break a contract; each check names its own.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from typing import Any
+
+from pyspark.sql import SparkSession
+
+from dq_checks.rendering import STAGED_COLUMNS
+from lakehouse.tables import TABLES, Layer, Table, bronze_table
+
+CONTRACTED = (bronze_table("okta", "data-team"), *(t for t in TABLES.values() if t.layer in (Layer.BRONZE, Layer.SILVER, Layer.GOLD)))
+
+BY_TYPE: dict[str, Any] = {
+    "string": "x",
+    "long": 1,
+    "int": 200,
+    "double": 1.0,
+    "boolean": True,
+    "array<string>": ["x"],
+    "map<string,string>": {"x": "y"},
+}
+BY_NAME: dict[str, Any] = {
+    "user_key": "0123456789abcdef" * 4,
+    "ip": "2001:db8::1",
+    "country": "SE",
+    "currency": "eur",
+    "time_zone": "America/New_York",
+    "failure_reason": None,
+    "failures": 0,
+}
+NOW = datetime.now(UTC).replace(tzinfo=None, minute=0, second=0, microsecond=0)
+
+
+def good_row(table: Table, *, bare: bool = False, now: datetime = NOW) -> dict[str, Any]:
+    """A row that breaks no check; with `bare`, null wherever null is allowed."""
+    moments = {"timestamp": now, "date": now.date()}
+    row: dict[str, Any] = {}
+    for column in table.columns:
+        if bare and not column.required:
+            row[column.name] = None
+        elif column.values:
+            row[column.name] = column.values[0]
+        elif column.name in BY_NAME:
+            row[column.name] = BY_NAME[column.name]
+        else:
+            row[column.name] = moments[column.type] if column.type in moments else BY_TYPE[column.type]
+    return {**row, "_reasons": [], "_corrupt": None}
+
+
+def view(spark: SparkSession, table: Table, rows: list[dict[str, Any]], name: str = "staged") -> str:
+    """A temporary view of rows, in the staged form of the table."""
+    ddl = f"{table.ddl}, {STAGED_COLUMNS}, _n long"
+    names = [*table.column_names, "_reasons", "_corrupt"]
+    data = [(*(_plain(row[column]) for column in names), n) for n, row in enumerate(rows)]
+    spark.createDataFrame(data, ddl).createOrReplaceTempView(name)
+    return name
+
+
+def _plain(value: Any) -> Any:
+    return value if not isinstance(value, date) or isinstance(value, datetime) else date(value.year, value.month, value.day)

@@ -1,0 +1,90 @@
+"""What the pipeline does with a source's records, without files, tables or keys."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Sequence
+from datetime import datetime
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from jobs.parse import parse_fields
+from jobs.silver import map_to_silver
+from lakehouse.settings import SHIPPED_SOURCES
+from lakehouse.sources import Source, read_source
+from lakehouse.tables import TABLES
+
+DATA = Path(__file__).resolve().parents[2] / "data"
+DEMO = Path(__file__).resolve().parents[3] / "demo_data"
+TENANT = "acme"
+EVENT_SOURCES = ("aws_cloudtrail", "okta_system_log", "provider_events")
+SOURCES = (*EVENT_SOURCES, "stripe_customers", "stripe_subscriptions")
+
+LINEAGE = ("tenant_id", "source", "event_date", "time_quality", "mapping_version", "_source_file", "_row", "_batch_id", "_ingested_at")
+IDENTITY = "identity"
+"""What the user's key is made from; it stands here for `user_key`."""
+
+
+@cache
+def declaration(name: str) -> Source:
+    """A shipped declaration."""
+    source, mistakes = read_source(SHIPPED_SOURCES / f"{name}.yaml")
+    assert source is not None, mistakes
+    return source
+
+
+def samples(name: str) -> list[str]:
+    """The sample records of an event source, as text."""
+    return (DATA / "samples" / name / "records.jsonl").read_text(encoding="utf-8").splitlines()
+
+
+def expected(name: str) -> list[dict[str, Any]]:
+    """What was written by hand for each sample."""
+    return yaml.safe_load((DATA / "expected" / f"{name}.yaml").read_text(encoding="utf-8"))
+
+
+def demo_records(name: str) -> list[str]:
+    """All records of a source's demo files, as text."""
+    records: list[str] = []
+    for path in sorted(p for p in (DEMO / name).iterdir() if p.suffix in (".json", ".jsonl", ".csv")):
+        text = path.read_text(encoding="utf-8")
+        if path.suffix == ".json":
+            records += [json.dumps(record) for record in json.loads(text)["Records"]]
+        elif path.suffix == ".jsonl":
+            records += text.splitlines()
+        else:
+            records += [json.dumps({k: v for k, v in row.items() if v}) for row in csv.DictReader(text.splitlines())]
+    return records
+
+
+def parsed(spark: SparkSession, name: str, records: Sequence[str | None]) -> DataFrame:
+    """Records with bronze's columns, the declared fields and the derived values."""
+    source = declaration(name)
+    rows = [(number, TENANT, raw) for number, raw in enumerate(records, start=1)]
+    read = parse_fields(spark.createDataFrame(rows, "_row long, tenant_id string, raw string"), source)
+    identity = F.expr(source.user) if source.user else F.lit(None)
+    return (
+        read.withColumn("event_id", F.expr(source.event_id))
+        .withColumn("event_time", F.expr(source.event_time))
+        .withColumn("event_date", F.to_date("event_time"))
+        .withColumn("time_quality", F.lit("plausible"))
+        .withColumn("user_key", identity.cast("string"))
+        .withColumn("_source_file", F.lit("file"))
+        .withColumn("_batch_id", F.lit("batch"))
+        .withColumn("_ingested_at", F.lit(datetime(2026, 3, 1)).cast("timestamp"))
+    )
+
+
+def silver(spark: SparkSession, name: str, records: Sequence[str | None]) -> list[dict[str, Any]]:
+    """The silver rows of records in their order, without lineage; times as text."""
+    mapped = map_to_silver(parsed(spark, name, records), declaration(name))
+    times = [c.name for c in TABLES[declaration(name).silver.table].columns if c.type == "timestamp"]
+    as_text = mapped.withColumns({name: F.date_format(name, "yyyy-MM-dd'T'HH:mm:ss.SSSSSS") for name in times})
+    rows = [row.asDict() for row in as_text.orderBy("_row").collect()]
+    return [{IDENTITY if k == "user_key" else k: v for k, v in row.items() if k not in LINEAGE} for row in rows]
