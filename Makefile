@@ -39,7 +39,8 @@ bench: $(READY) ## measure rates, start times and memory on this machine
 
 lock: $(READY) ## resolve the dependencies of pyproject.toml anew into the hash-locked lists
 	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes --no-header -o requirements.lock
-	$(BIN)/uv pip compile infra/requirements-go.in --universal --python-version 3.11 --generate-hashes --no-header -o infra/requirements-go.txt
+	for list in build go; do $(BIN)/uv pip compile infra/requirements-$$list.in --universal --python-version 3.11 \
+		--generate-hashes --no-header -o infra/requirements-$$list.txt || exit 1; done
 
 clean: ## delete the environment and what tools left behind; data and the cache of parts stay
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

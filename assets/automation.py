@@ -3,7 +3,7 @@
 Does not belong here: what a run does.
 """
 
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import dagster as dg
@@ -13,6 +13,7 @@ from assets.rendering import key_of, materialized
 from assets.resources import TRIGGER_TAG, Lake
 from jobs.aggregate import aggregate
 from jobs.ingest import release as release_bronze
+from jobs.maintenance import expire_landed_copies, maintain_facts, maintain_table
 from jobs.refine import backfill as backfill_silver
 from jobs.refine import refine
 from jobs.refine import release as release_silver
@@ -21,7 +22,7 @@ from lakehouse.ledger import Ledger, Release
 from lakehouse.ops.store import OpsReader, OpsWriter
 from lakehouse.settings import settings
 from lakehouse.sources import Source, load_sources
-from lakehouse.tables import TABLES, table
+from lakehouse.tables import TABLES, Table, table
 
 SENSOR_INTERVAL_S = 5
 UNDER_WAY = [dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED]
@@ -140,3 +141,45 @@ def backfill() -> Any:
     map_again()
 
 
+
+
+MAINTENANCE_CRON = "30 3 * * *"
+DAGSTER_HISTORY_KEPT = timedelta(days=14)
+
+
+def maintenance_job(declared: list[Table]) -> dg.JobDefinition:
+    """One step per table that Spark writes, under the table's pool, and one for everything else."""
+    steps = [_table_maintenance(t) for t in declared]
+
+    @dg.op(name="facts_and_history")
+    def facts_and_history(context: dg.OpExecutionContext, lake: Lake) -> None:
+        with lake.step(context) as work:
+            maintain_facts(work)
+            context.log.info("%d landed copies removed", expire_landed_copies(work))
+        context.log.info("%d runs removed from Dagster's history", forget_runs(context.instance))
+
+    @dg.job(name="maintenance", description="Compact tables, remove old versions, landed copies and logs.")
+    def maintenance() -> None:
+        for step in steps:
+            step()
+        facts_and_history()
+
+    return maintenance
+
+
+def _table_maintenance(declared: Table) -> dg.OpDefinition:
+    @dg.op(name=f"maintain__{declared.name.replace('.', '__')}", pool=declared.name)
+    def maintain(context: dg.OpExecutionContext, lake: Lake) -> None:
+        with lake.step(context) as work:
+            maintain_table(work, declared)
+
+    return maintain
+
+
+def forget_runs(instance: dg.DagsterInstance) -> int:
+    """Delete finished runs past their time from Dagster's storage; the run log keeps their facts. Returns how many."""
+    finished = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
+    old = instance.get_run_records(dg.RunsFilter(statuses=finished, created_before=datetime.now(UTC) - DAGSTER_HISTORY_KEPT))
+    for record in old:
+        instance.delete_run(record.dagster_run.run_id)
+    return len(old)

@@ -84,7 +84,7 @@ def pipelines_grid(rows: list[Row]) -> Component:
         PIPELINE_COLUMNS,
         {"rowSelection": {"mode": "singleRow", "checkboxes": False, "enableClickSelection": False}},
         {
-            "firstDataRendered": ["fitColumns(params)"],
+            "firstDataRendered": ["fitColumns(params)", "showChosen(params)"],
             "gridSizeChanged": ["fitColumns(params)"],
             "cellClicked": ["choose(params)"],
             "cellKeyDown": ["chooseByKey(params)"],

@@ -9,13 +9,16 @@ import importlib
 import sys
 import traceback
 
+import click
 import typer
 from rich.console import Console
+from typer.rich_utils import rich_format_error
 
 from infra.commands import groups_for
 from lakehouse.errors import LakehouseError
 
 INTERRUPTED = 130
+INTERRUPTION = "Interrupted. Servers that were started go on: see `lakehouse status`, or stop them with `lakehouse down`."
 
 
 def main() -> None:
@@ -25,13 +28,23 @@ def main() -> None:
     app = new_app()
     for group in groups_for(arguments):
         importlib.import_module(f"infra.commands.{group}").register(app)
+    sys.exit(run(app, arguments, verbose=verbose))
+
+
+def run(app: typer.Typer, arguments: list[str], *, verbose: bool) -> int:
+    """Carry out a command; returns the exit code."""
     try:
-        app(args=arguments, prog_name="lakehouse")
+        return app(args=arguments, prog_name="lakehouse", standalone_mode=False) or 0
     except LakehouseError as error:
-        sys.exit(explain(error, verbose=verbose))
-    except KeyboardInterrupt:
-        Console(stderr=True).print("Interrupted. What was started goes on: see `lakehouse status`, or stop it with `lakehouse down`.")
-        sys.exit(INTERRUPTED)
+        return explain(error, verbose=verbose)
+    except click.ClickException as error:
+        rich_format_error(error)
+        return error.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        Console(stderr=True).print(
+            "Interrupted. Servers that were started go on: see `lakehouse status`, or stop them with `lakehouse down`."
+        )
+        return INTERRUPTED
 
 
 def new_app() -> typer.Typer:

@@ -9,7 +9,7 @@ import shutil
 import tarfile
 import tempfile
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from pathlib import Path
 
 import requests
@@ -38,8 +38,12 @@ def fetch(wanted: frozenset[Part]) -> None:
         steps = Steps(stderr_console())
         with steps.shown(), ThreadPoolExecutor(max_workers=3) as pool:
             work = [pool.submit(_FETCHERS[part], steps) for part in sorted(absent)]
-            for done in work:
-                done.result()
+            try:
+                finished, _ = wait(work, return_when=FIRST_EXCEPTION)
+            finally:
+                steps.cancel()
+        for done in finished:
+            done.result()
 
 
 def _require_room(absent: frozenset[Part]) -> None:

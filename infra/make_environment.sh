@@ -24,6 +24,11 @@ if ! supported "$venv/bin/python"; then
     }
 fi
 
-echo "Installing the locked packages (about 1 GB when unpacked; downloads are cached by pip)"
-"$venv/bin/python" -m pip install --disable-pip-version-check --no-deps --require-hashes --only-binary :all: -r requirements.lock
-"$venv/bin/python" -m pip install --disable-pip-version-check --quiet --no-deps --no-build-isolation -e .
+install() {
+    "$venv/bin/python" -m pip install --disable-pip-version-check --no-deps "$@"
+}
+
+echo "Installing the locked packages: about 800 MB to download the first time, cached by pip"
+install --quiet --require-hashes --only-binary :all: -r infra/requirements-build.txt
+install --require-hashes --only-binary :all: --no-binary pyspark --no-build-isolation -r requirements.lock
+install --quiet --no-build-isolation -e .

@@ -9,6 +9,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from infra.cache import cache_dir
@@ -30,9 +31,11 @@ def build(part: MinioPart, steps: Steps) -> None:
         [str(go), "install", "-v", f"{part.module}@{part.version}"],
         env=_build_env(work), cwd=_made(work), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
     ) as process:  # fmt: skip
-        for line in process.stderr or ():
-            lines.append(line)
-            steps.advance(task, 1)
+        try:
+            _watch(process, lines, lambda: steps.advance(task, 1))
+        except BaseException:
+            process.terminate()
+            raise
     if process.returncode:
         raise InfrastructureError(
             f"MinIO could not be built: {' '.join(lines[-2:]).strip()}",
@@ -41,6 +44,13 @@ def build(part: MinioPart, steps: Steps) -> None:
     _publish(work / "bin" / "minio", part.binary)
     shutil.rmtree(work)
     steps.finish(task)
+
+
+def _watch(process: subprocess.Popen[str], lines: list[str], compiled: Callable[[], None]) -> None:
+    for line in process.stderr or ():
+        lines.append(line)
+        if not line.startswith("go:"):
+            compiled()
 
 
 def find_go() -> Path:

@@ -8,10 +8,11 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Callable, Collection
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Event
 
 from filelock import FileLock, Timeout
 
@@ -31,7 +32,7 @@ from infra.supervisor import ProgramState, Supervisor
 from lakehouse.errors import ConfigurationError, InfrastructureError
 from lakehouse.settings import Settings, read_settings
 
-READY_SECONDS = 300.0
+READY_SECONDS = 600.0
 CRASHES = 4
 STOP_SECONDS = 45.0
 LEAST_FREE_BYTES = 2 * 1024**3
@@ -151,15 +152,18 @@ def _prepare(instance: Instance, user: Settings, usual_ports: bool) -> Settings:
 
 
 class CrashWatch:
-    """Raises once a service has died several times while it was waited for."""
+    """Raises once a service has died several times while it was waited for, or nobody waits any longer."""
 
-    def __init__(self, supervisor: Supervisor, name: str) -> None:
+    def __init__(self, supervisor: Supervisor, name: str, given_up: Event) -> None:
         self._supervisor = supervisor
         self._name = name
+        self._given_up = given_up
         self._seen: set[int] = set()
 
     def __call__(self) -> None:
         """Look at the process."""
+        if self._given_up.is_set():
+            raise InfrastructureError(f"{self._name} was not waited for any longer.")
         state = self._supervisor.state(self._name)
         self._seen |= {state.pid} - {0}
         if len(self._seen) >= CRASHES or state.state == "FATAL":
@@ -175,19 +179,23 @@ def _running_supervisor(instance: Instance, user: Settings) -> Supervisor:
 
 
 def _start(supervisor: Supervisor, services: list[Service], settings: Settings, report: Report) -> None:
+    given_up = Event()
     with ThreadPoolExecutor(max(len(services), 1)) as pool:
-        waits = [pool.submit(_start_one, supervisor, service, settings, report) for service in services]
-        problems = [error for wait in waits if (error := wait.exception())]
-    if problems:
-        raise problems[0]
+        waits = [pool.submit(_start_one, supervisor, service, settings, report, given_up) for service in services]
+        try:
+            finished, _ = wait(waits, return_when=FIRST_EXCEPTION)
+        finally:
+            given_up.set()
+    for done in finished:
+        done.result()
 
 
-def _start_one(supervisor: Supervisor, service: Service, settings: Settings, report: Report) -> None:
+def _start_one(supervisor: Supervisor, service: Service, settings: Settings, report: Report, given_up: Event) -> None:
     report(service.name, "starting")
     began = time.monotonic()
     supervisor.run(service.name)
     try:
-        wait_until_ready(service, settings, seconds=READY_SECONDS, check=CrashWatch(supervisor, service.name))
+        wait_until_ready(service, settings, seconds=READY_SECONDS, check=CrashWatch(supervisor, service.name, given_up))
     except NotReady as error:
         raise InfrastructureError(
             f"{service.name} was not ready after {READY_SECONDS:.0f} s: {error.message}", next_step=f"See `lakehouse logs {service.name}`."

@@ -33,7 +33,9 @@ from lakehouse.settings import USER_FILE
 NAME = "supervisord"
 LOG_BYTES = "10MB"
 LOG_BACKUPS = 3
-START_SECONDS = 20.0
+START_SECONDS = 60.0
+STEADY_SECONDS = 10
+"""A program that dies sooner is started again after a pause, which grows with each time."""
 ALREADY_STARTED = 60
 NOT_RUNNING = 70
 
@@ -195,7 +197,7 @@ command = {_escaped(shlex.quote(sys.executable))} -m infra.services {service.nam
 directory = {_escaped(instance.home)}
 autostart = false
 autorestart = true
-startsecs = 1
+startsecs = {STEADY_SECONDS}
 startretries = 1000
 stopwaitsecs = {service.stop_seconds}
 stopasgroup = true

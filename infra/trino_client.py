@@ -52,7 +52,7 @@ def query(settings: Settings, sql: str, *, user: str | None = None, catalog: str
         except TrinoQueryError as error:
             raise RefusedQuery(f"Trino: {error.message}") from error
         except (Error, HttpError, requests.RequestException, OSError) as error:
-            raise TrinoProblem(f"Trino does not answer: {str(error)[:160]}", next_step="See `lakehouse status`.") from error
+            raise TrinoProblem(f"Trino does not answer: {_first_line(error)}", next_step="See `lakehouse status`.") from error
         return Answer(tuple(column.name for column in cursor.description or ()), rows)
 
 
@@ -68,6 +68,10 @@ def _connect(settings: Settings, user: str | None, catalog: str, schema: str | N
         auth=trino.auth.BasicAuthentication(settings.trino_service_user, settings.trino_service_password.get_secret_value()),
         request_timeout=60, max_attempts=2,
     )  # fmt: skip
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).split("\\n", 1)[0].split("\n", 1)[0][:200]
 
 
 def _session(settings: Settings) -> requests.Session:

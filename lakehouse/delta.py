@@ -168,10 +168,20 @@ class DeltaLog:
 
     def row_count(self) -> int:
         """Rows of the table, from the statistics of its files."""
+        return sum(n or 0 for n in self._files().column("num_records").to_pylist()) if self._opened else 0
+
+    def file_counts(self) -> tuple[int, int]:
+        """Data files of the table, and the partitions that they are in."""
         if self._opened is None:
-            return 0
-        files = DeltaTable(self._opened.table_uri, storage_options=delta_rs_options(self._settings)).get_add_actions(flatten=True)
-        return sum(n or 0 for n in pa.table(files).column("num_records").to_pylist())
+            return 0, 0
+        files = self._files()
+        columns = [f"partition.{name}" for name in self._table.partition_by]
+        return files.num_rows, files.group_by(columns).aggregate([]).num_rows if columns else 1
+
+    def _files(self) -> pa.Table:
+        assert self._opened is not None
+        whole = DeltaTable(self._opened.table_uri, storage_options=delta_rs_options(self._settings))
+        return pa.table(whole.get_add_actions(flatten=True))
 
     def transaction(self, transaction: str) -> int | None:
         """The last version that was committed under a transaction id."""

@@ -24,6 +24,7 @@ from lakehouse.ops.store import OpsReader, OpsWriter
 from lakehouse.settings import Settings
 from lakehouse.sources import Source
 from lakehouse.store import StoredObject, list_objects, put_if_absent, s3_client
+from lakehouse.tables import table
 
 BATCHES_PREFIX = "ctl/batches"
 MAX_BATCH_BYTES = 8 * 1024**3
@@ -48,6 +49,7 @@ class State(StrEnum):
     PUBLISHED = "published"
     UNCHANGED = "unchanged"
     REJECTED = "rejected"
+    EXPIRED = "expired"
 
 
 @dataclass(frozen=True)
@@ -210,6 +212,20 @@ class Ledger:
         for folder in {f.path.rsplit("/", 1)[0] + "/" for f in batch.files}:
             now |= {o.key: o.etag for o in list_objects(self._client, self._settings.landing_bucket, folder)}
         return [f for f in batch.files if now.get(f.path) != f.etag]
+
+    def expire(self, before: datetime) -> int:
+        """Remove the landed copies of files published before a time, none of whose rows is held back. Returns how many."""
+        old = [r for r in self._latest() if r["state"] == State.PUBLISHED and r["modified_at"] < before and not r["held_back"]]
+        for row in old:
+            self._client.delete_object(Bucket=self._settings.landing_bucket, Key=row["path"])
+        if old:
+            names = self._columns_kept
+            self._writer.append_now("ctl.files", [{**{n: row[n] for n in names}, "state": State.EXPIRED.value} for row in old])
+        return len(old)
+
+    @property
+    def _columns_kept(self) -> list[str]:
+        return [name for name in table("ctl.files").column_names if not name.startswith("recorded_")]
 
     @property
     def _prefix(self) -> str:

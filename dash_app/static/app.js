@@ -72,7 +72,7 @@
       selection: (search) => ({ ids: rowIdOf(search) }),
     },
   });
-  window.clearlake = { agoText, clockText, utcText, searchOf, choose };
+  window.clearlake = { agoText, clockText, utcText, searchOf, rowIdOf, choose };
 
   const fetchAsBefore = window.fetch;
   window.fetch = async function (...request) {

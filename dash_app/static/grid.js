@@ -121,6 +121,9 @@
       const isWide = document.documentElement.clientWidth >= NARROW_PX;
       params.api.setColumnsVisible(["layer", "trend"], isWide);
     },
+    showChosen: (params) => {
+      for (const id of window.clearlake.rowIdOf(window.location.search)) params.api.getRowNode(id)?.setSelected(true);
+    },
     clearlakeTheme: (agGrid) => agGrid.themeQuartz.withParams({
       fontFamily: "var(--font)", fontSize: 13, headerFontSize: 12, headerFontWeight: 600,
       backgroundColor: "var(--surface)", foregroundColor: "var(--ink)", headerBackgroundColor: "var(--surface-sunk)",

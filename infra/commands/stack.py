@@ -17,7 +17,7 @@ from rich.table import Table
 from infra import stack
 from infra.instance import open_existing
 from infra.logs import follow, tail
-from infra.progress import stderr_console
+from infra.progress import service_board, stderr_console
 from lakehouse.errors import ConfigurationError
 from lakehouse.settings import Settings, read_settings
 
@@ -37,7 +37,8 @@ def up(
 ) -> None:
     """Start the servers and wait until they answer."""
     console = stderr_console()
-    settings = stack.up(only=only, usual_ports=not free_ports, report=lambda name, state: console.print(f"{name:<18} {state}"))
+    with service_board(console) as report:
+        settings = stack.up(only=only, usual_ports=not free_ports, report=report)
     if as_json:
         print(json.dumps(addresses(settings), indent=2))
         return

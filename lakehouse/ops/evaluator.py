@@ -12,7 +12,8 @@ import threading
 from typing import Any
 
 from lakehouse.errors import InfrastructureError
-from lakehouse.ops.runs import is_running
+from lakehouse.ops.event_log import recover
+from lakehouse.ops.processes import is_running
 from lakehouse.ops.store import OpsReader, OpsWriter
 from lakehouse.settings import Settings
 from lakehouse.tables import table
@@ -38,6 +39,7 @@ def evaluate_once(reader: OpsReader, writer: OpsWriter) -> int:
     writer.recover_interrupted()
     if writer.waiting():
         writer.flush()
+    recover(writer)
     verdicts = [_terminated(start) for start in reader.rows(UNENDED, [socket.gethostname()]) if not is_running(start["process"])]
     writer.append("ops.run_events", verdicts)
     return len(verdicts)

@@ -6,7 +6,7 @@ Does not belong here: judging runs (lakehouse.ops.evaluator), or what a step doe
 from __future__ import annotations
 
 import hashlib
-import os
+import logging
 import re
 import socket
 import subprocess
@@ -18,11 +18,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal
 
-import psutil
-
 from lakehouse.errors import LakehouseError
+from lakehouse.ops.event_log import StepLog
+from lakehouse.ops.processes import this_process
 from lakehouse.ops.store import OpsWriter
 from lakehouse.tables import Table
+
+log = logging.getLogger("lakehouse")
 
 Trigger = Literal["manual", "sensor", "schedule", "retry", "backfill", "cli"]
 VARIABLE_PARTS = re.compile(r"0x[0-9a-f]+|[0-9a-f]{8}-[0-9a-f-]{27}|[0-9a-f]{16,}|\d+|s3a?://\S+")
@@ -91,10 +93,14 @@ class Step:
     declared: Table | None = None
     facts: Facts = field(default_factory=Facts)
     _started: datetime = field(default_factory=lambda: datetime.now(UTC))
+    _log: StepLog = field(init=False)
 
     def __enter__(self) -> Facts:
         self._started = datetime.now(UTC)
         self.writer.append("ops.run_events", [{**self._identity(), "fact": "start", "status": "RUNNING"}])
+        self._log = StepLog(self.writer, self.run.run_id, self.asset)
+        self._log.__enter__()
+        log.info("%s: attempt %d at %s begins", self.pipeline, self.run.attempt, self.asset)
         return self.facts
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
@@ -109,6 +115,8 @@ class Step:
             **(describe_error(error) if error else {}),
         }
         self.writer.append("ops.run_events", [end])
+        log.info("%s: %s %s after %.1f s", self.pipeline, self.asset, end["status"], end["duration_s"])
+        self._log.__exit__(kind, error, trace)
 
     def _status(self, error: BaseException | None) -> str:
         if error is not None:
@@ -147,22 +155,6 @@ def describe_error(error: BaseException) -> Mapping[str, str]:
 def schema_hash(declared: Table) -> str:
     """A short hash of a table's declared columns."""
     return hashlib.sha256(declared.ddl.encode()).hexdigest()[:12]
-
-
-@cache
-def this_process() -> str:
-    """This process as `pid@start`, which no later process shares."""
-    return f"{os.getpid()}@{psutil.Process().create_time():.2f}"
-
-
-def is_running(process: str) -> bool:
-    """Whether a process of this machine, given as `pid@start`, is alive."""
-    pid, _, start = process.partition("@")
-    try:
-        found = psutil.Process(int(pid))
-        return abs(found.create_time() - float(start)) < 1 and found.status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
 
 
 @cache

@@ -60,12 +60,15 @@ class OpsWriter:
 
     Args:
         settings: of the instance; the spool is `state/spool` under its home.
+
+    Attributes:
+        spool: folder of what waits.
     """
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._options = delta_rs_options(settings)
-        self._spool = settings.state_dir / "spool"
+        self.spool = settings.state_dir / "spool"
 
     def create_tables(self) -> None:
         """Create the tables that are not there yet. Raises InfrastructureError when the store does not answer."""
@@ -103,7 +106,7 @@ class OpsWriter:
     def flush(self) -> int:
         """Send what waits in the spool, oldest first. Returns how many spooled appends arrived; stops at the first that cannot."""
         sent = 0
-        for path in sorted(self._spool.glob("*/*.json")):
+        for path in sorted(self.spool.glob("*/*.json")):
             claimed = path.with_suffix(f".sending-{os.getpid()}")
             try:
                 path.rename(claimed)
@@ -120,11 +123,11 @@ class OpsWriter:
 
     def waiting(self) -> int:
         """How many appends wait in the spool."""
-        return sum(1 for _ in self._spool.glob("*/*.*"))
+        return sum(1 for _ in self.spool.glob("*.*/*"))
 
     def recover_interrupted(self) -> None:
         """Give back spool files whose sender has died."""
-        for path in self._spool.glob("*/*.sending-*"):
+        for path in self.spool.glob("*/*.sending-*"):
             pid = int(path.suffix.rsplit("-", 1)[1])
             if not _is_alive(pid):
                 path.rename(path.with_suffix(".json"))
@@ -142,7 +145,7 @@ class OpsWriter:
         )
 
     def _spool_rows(self, declared: Table, rows: Sequence[Row]) -> None:
-        folder = self._spool / declared.name
+        folder = self.spool / declared.name
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         path = folder / f"{time.time_ns():020d}-{uuid.uuid4().hex}.json"
         partial = path.with_suffix(".part")

@@ -19,6 +19,10 @@ TABLES: dict[str, Table] = {
 """All tables but the bronze ones, which are made from the source declarations; by name, in the order of the data's way."""
 
 
+SPARK_LAYERS = (Layer.BRONZE, Layer.SILVER, Layer.GOLD)
+"""Layers that only Spark writes; the others belong to delta-rs."""
+
+
 def table(name: str) -> Table:
     """The declaration of a table. Raises ConfigurationError where there is none of that name."""
     if name not in TABLES:
@@ -26,4 +30,4 @@ def table(name: str) -> Table:
     return TABLES[name]
 
 
-__all__ = ["TABLES", "Column", "Definition", "Layer", "Sla", "Table", "bronze_table", "table"]
+__all__ = ["SPARK_LAYERS", "TABLES", "Column", "Definition", "Layer", "Sla", "Table", "bronze_table", "table"]

@@ -6,18 +6,22 @@ Does not belong here: how each number is computed (tests/unit/dash_app), or how 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from typing import Any
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any, Literal
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from infra.browser import FLAGS, chromium
-from lakehouse.ops.store import OpsReader
+from lakehouse.ops.store import OpsReader, OpsWriter
 from lakehouse.settings import CREDENTIALS_FILE, Settings
 
 PASSWORD_VARIABLE = "LAKEHOUSE_OPERATIONS_PASSWORD"
+ROW = "#pipelines-grid .ag-row"
 REFRESH_MS = 25_000
+LOADED_MS = 60_000
 
 EXPECTED = """
 with attempts as (
@@ -42,6 +46,28 @@ select
 from attempts a
 where nth = 1
 """
+START = datetime.now(UTC) - timedelta(minutes=9)
+STEP = {
+    "fact": "end",
+    "pipeline": "pages",
+    "asset": "bronze.pages",
+    "layer": "bronze",
+    "attempt": 1,
+    "started_at": START,
+    "duration_s": 4.0,
+}
+TWO_RUNS = [
+    {
+        **STEP,
+        "run_id": "pages-1",
+        "status": "SUCCEEDED",
+        "ended_at": START,
+        "rows_read": 1234,
+        "rows_inserted": 1200,
+        "rows_quarantined": 34,
+    },
+    {**STEP, "run_id": "pages-2", "status": "FAILED", "asset": "silver.pages", "ended_at": START, "error_class": "DataError"},
+]
 COUNTS = ("read", "inserted", "updated", "deleted", "quarantined", "duplicate", "held_back")
 HEALTH = {"SUCCEEDED": "well", "SUCCEEDED_WITH_WARNINGS": "warned", "SKIPPED_UPSTREAM": "warned", "LATE": "warned"}
 WORST_FIRST = ("failed", "warned", "well")
@@ -49,8 +75,11 @@ WORST_FIRST = ("failed", "warned", "well")
 
 @pytest.fixture(scope="module")
 def reader(full_stack: Settings) -> OpsReader:
-    """SQL over the ops tables, past the pages."""
-    return OpsReader(full_stack)
+    """SQL over the ops tables, past the pages; where nothing has run yet, two runs are recorded."""
+    opened = OpsReader(full_stack)
+    if not opened.query("select 1 from ops.run_log limit 1").num_rows:
+        OpsWriter(full_stack).append("ops.run_events", TWO_RUNS)
+    return opened
 
 
 @pytest.fixture(scope="module")
@@ -71,30 +100,54 @@ def browser() -> Iterator[Browser]:
         launched.close()
 
 
-@pytest.fixture()
-def context(browser: Browser, full_stack: Settings) -> Iterator[BrowserContext]:
-    """A fresh browser profile that fails the test when a page asks another host for anything, or logs an error."""
+def fresh_context(browser: Browser, settings: Settings, foreign: list[str], scheme: Literal["light", "dark"] = "light") -> BrowserContext:
+    """A new browser profile; addresses outside the app that it asks for are put into `foreign`."""
     opened = browser.new_context(
-        viewport={"width": 1440, "height": 900}, base_url=full_stack.operations_url, timezone_id="America/New_York"
+        viewport={"width": 1440, "height": 900}, base_url=settings.operations_url, timezone_id="America/New_York", color_scheme=scheme
     )
-    foreign: list[str] = []
-    home = str(full_stack.operations_url)
-    opened.on("request", lambda request: None if request.url.startswith((home, "data:", "blob:")) else foreign.append(request.url))
-    yield opened
-    opened.close()
-    assert not foreign
+    own = (str(settings.operations_url), "data:", "blob:")
+    opened.on("request", lambda request: None if request.url.startswith(own) else foreign.append(request.url))
+    return opened
 
 
-@pytest.fixture()
-def page(context: BrowserContext, password: str) -> Page:
+def sign_in(context: BrowserContext, password: str) -> Page:
     """The Pipelines page, signed in."""
     opened = context.new_page()
-    opened.goto("/")
+    opened.goto("/login")
     opened.fill("#user", "admin")
     opened.fill("#password", password)
     opened.click("button[type=submit]")
-    opened.wait_for_selector("#pipelines-grid .ag-row", timeout=30_000)
+    opened.wait_for_selector(ROW, timeout=LOADED_MS)
     return opened
+
+
+@pytest.fixture(scope="module")
+def signed_in(browser: Browser, full_stack: Settings, reader: OpsReader, password: str) -> Iterator[BrowserContext]:
+    """A profile that has signed in; shared, so leave its session and its colours as they are."""
+    foreign: list[str] = []
+    opened = fresh_context(browser, full_stack, foreign)
+    sign_in(opened, password).close()
+    yield opened
+    opened.close()
+    assert foreign == []
+
+
+@pytest.fixture
+def page(signed_in: BrowserContext) -> Iterator[Page]:
+    """The Pipelines page."""
+    opened = signed_in.new_page()
+    opened.goto("/")
+    opened.wait_for_selector(ROW, timeout=LOADED_MS)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def stranger(browser: Browser, full_stack: Settings) -> Iterator[BrowserContext]:
+    """A profile that has not signed in."""
+    opened = fresh_context(browser, full_stack, [])
+    yield opened
+    opened.close()
 
 
 def number(text: str) -> int | None:
@@ -107,13 +160,13 @@ def cell(page: Page, grid: str, row_id: str, column: str) -> str:
     return page.locator(f'#{grid} .ag-row[row-id="{row_id}"] .ag-cell[col-id="{column}"]').inner_text().strip()
 
 
-def test_a_stranger_is_asked_to_sign_in(context: BrowserContext):
-    page = context.new_page()
+def test_a_stranger_is_asked_to_sign_in(stranger: BrowserContext):
+    page = stranger.new_page()
     page.goto("/?pipeline=okta")
     expect(page).to_have_url(re.compile(r"/login\?next="))
-    assert context.request.get("/_dash-layout").status == 401
-    assert context.request.post("/_dash-update-component", data={}).status == 401
-    assert context.request.get("/healthz").ok
+    assert stranger.request.get("/_dash-layout").status == 401
+    assert stranger.request.post("/_dash-update-component", data={}).status == 401
+    assert stranger.request.get("/healthz").ok
 
 
 def test_the_repositorys_python_is_not_served(page: Page):
@@ -121,25 +174,47 @@ def test_the_repositorys_python_is_not_served(page: Page):
         assert page.request.get(path).status == 404
 
 
-def test_rendered_numbers_equal_sqls(page: Page, reader: OpsReader):
-    rows = reader.query(EXPECTED).to_pylist()
-    assert rows
-    expect(page.locator("#pipelines-grid .ag-center-cols-container .ag-row")).to_have_count(len(rows), timeout=REFRESH_MS)
-    for row in rows:
-        row_id = f"{row['pipeline']}|{row['asset']}"
-        rendered = {c: number(cell(page, "pipelines-grid", row_id, f"rows_{c}")) for c in COUNTS}
-        assert rendered == {c: row[f"rows_{c}"] for c in COUNTS}, row_id
-        rate = cell(page, "pipelines-grid", row_id, "success_rate")
-        assert f"{row['succeeded']:,} of {row['rated']:,}" in rate or not row["rated"], row_id
+def agree(rendered: Callable[[], Any], expected: Callable[[], Any]) -> None:
+    """Wait until the page shows what SQL says at the same moment: runs may end while the test looks."""
+    deadline = time.monotonic() + REFRESH_MS / 1000
+    while (shown := rendered()) != (wanted := expected()) and time.monotonic() < deadline:
+        time.sleep(0.5)
+    assert shown == wanted
 
 
-def test_the_headline_counts_pipelines_as_sql_does(page: Page, reader: OpsReader):
+def rendered_rows(page: Page) -> dict[str, dict[str, Any]]:
+    """The counts and the success rate of every row of the pipelines table."""
+    rows: dict[str, dict[str, Any]] = {}
+    for row_id in page.locator(ROW).evaluate_all("rows => rows.map(row => row.getAttribute('row-id'))"):
+        rate = re.search(r"([\d,]+) of ([\d,]+)", cell(page, "pipelines-grid", row_id, "success_rate"))
+        counts = {c: number(cell(page, "pipelines-grid", row_id, f"rows_{c}")) for c in COUNTS}
+        rows[row_id] = {**counts, "succeeded": number(rate[1]) if rate else 0, "rated": number(rate[2]) if rate else 0}
+    return rows
+
+
+def expected_rows(reader: OpsReader) -> dict[str, dict[str, Any]]:
+    """The same, from SQL."""
+    return {
+        f"{row['pipeline']}|{row['asset']}": {**{c: row[f"rows_{c}"] for c in COUNTS}, "succeeded": row["succeeded"], "rated": row["rated"]}
+        for row in reader.query(EXPECTED).to_pylist()
+    }
+
+
+def expected_headline(reader: OpsReader) -> dict[str, str]:
+    """Pipelines by the worst state of their tables, from SQL."""
     states: dict[str, set[str]] = {}
     for row in reader.query(EXPECTED).to_pylist():
         states.setdefault(row["pipeline"], set()).add(HEALTH.get(row["status"], "failed"))
     worst = [next(state for state in WORST_FIRST if state in found) for found in states.values()]
-    for state in WORST_FIRST:
-        expect(page.locator(f"#tile-{state}")).to_have_text(str(worst.count(state)), timeout=REFRESH_MS)
+    return {state: str(worst.count(state)) for state in WORST_FIRST}
+
+
+def test_rendered_numbers_equal_sqls(page: Page, reader: OpsReader):
+    agree(lambda: rendered_rows(page), lambda: expected_rows(reader))
+
+
+def test_the_headline_counts_pipelines_as_sql_does(page: Page, reader: OpsReader):
+    agree(lambda: {state: page.locator(f"#tile-{state}").inner_text() for state in WORST_FIRST}, lambda: expected_headline(reader))
 
 
 def test_choosing_a_pipeline_is_an_address_to_share(page: Page, reader: OpsReader):
@@ -149,10 +224,11 @@ def test_choosing_a_pipeline_is_an_address_to_share(page: Page, reader: OpsReade
     assert f"pipeline={chosen['pipeline']}" in page.url
     shared = page.context.new_page()
     shared.goto(page.url)
-    expect(shared.locator("#trend .chip")).to_contain_text(chosen["asset"])
-    expect(shared.locator(".ag-row-selected")).to_have_count(1)
+    expect(shared.locator("#trend .chip")).to_contain_text(chosen["asset"], timeout=LOADED_MS)
+    expect(shared.locator(".ag-row-selected")).to_have_count(1, timeout=LOADED_MS)
     shared.locator("#trend .chip").click()
     expect(shared.locator("#trend .chip")).to_have_count(0)
+    shared.close()
 
 
 def test_the_trend_is_drawn_with_sqls_totals(page: Page, reader: OpsReader):
@@ -182,19 +258,21 @@ def test_a_run_is_told_in_full(page: Page, reader: OpsReader):
         assert any(f"{count} inserted" in re.sub(r"\s+", " ", text) for text in shown), step
 
 
-def test_light_and_dark_are_remembered_and_follow_the_system(page: Page, browser: Browser, full_stack: Settings):
+def test_light_and_dark_follow_the_system_and_remember_what_was_chosen(browser: Browser, full_stack: Settings, password: str):
     scheme = "document.documentElement.dataset.mantineColorScheme"
-    assert page.evaluate(scheme) == "light"
+    context = fresh_context(browser, full_stack, [], "dark")
+    page = context.new_page()
+    page.goto("/login")
+    assert page.evaluate(scheme) == "dark"
+    page.close()
+    page = sign_in(context, password)
+    assert page.evaluate(scheme) == "dark"
     page.click("#scheme")
-    assert page.evaluate(scheme) == "dark"
+    expect(page.locator("html[data-mantine-color-scheme=light]")).to_have_count(1)
     page.reload()
-    page.wait_for_selector("#pipelines-grid .ag-row")
-    assert page.evaluate(scheme) == "dark"
-    other = browser.new_context(color_scheme="dark", base_url=full_stack.operations_url)
-    stranger = other.new_page()
-    stranger.goto("/login")
-    assert stranger.evaluate(scheme) == "dark"
-    other.close()
+    page.wait_for_selector(ROW, timeout=LOADED_MS)
+    assert page.evaluate(scheme) == "light"
+    context.close()
 
 
 @pytest.mark.parametrize("width", [1024, 1440])
@@ -225,7 +303,8 @@ def test_no_secret_is_on_a_page(page: Page, full_stack: Settings):
     assert not [secret for secret in secrets if len(secret) > 7 and any(secret in answer for answer in answers)]
 
 
-def test_signing_out_closes_the_pages(page: Page):
+def test_signing_out_closes_the_pages(stranger: BrowserContext, password: str):
+    page = sign_in(stranger, password)
     page.click("text=Sign out")
     expect(page).to_have_url(re.compile("/login"))
     page.goto("/")

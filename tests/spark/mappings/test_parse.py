@@ -27,52 +27,52 @@ SOURCE = Source.model_validate(
 )
 
 
-def _parse(spark: SparkSession, raw: str | None) -> Row:
-    frame = spark.createDataFrame([("acme", raw)], "tenant_id string, raw string")
-    return parse_fields(frame, SOURCE).first()
-
-
-@pytest.mark.parametrize(
-    ("raw", "value"),
-    [
-        ('{"id": "x"}', "x"),
-        ('  {"id": "x"}  ', "x"),
-        ('{"id": 12345678901234567890}', "12345678901234567890"),
-        ('{"id": true}', "true"),
-        ('{"id": {"a": [1, null]}}', '{"a":[1,null]}'),
-        ('{"id": null}', None),
-        ("{}", None),
-        ('{"ID": "other case is another field"}', None),
-        ('{"id": "x", "unknown": [1]}', "x"),
-    ],
-)
-def test_a_text_field_takes_any_value(spark: SparkSession, raw: str, value: str | None) -> None:
-    row = _parse(spark, raw)
-    assert (row["id"], row[CORRUPT]) == (value, None)
-
-
-@pytest.mark.parametrize(
-    "raw",
-    [
-        "", "x", "{", '{"id": "x"', "null", "5", '"text"', "[]", '[{"id": "x"}]', None,
-        '{"id": "x"}{"id": "y"}', '{"id": "x"} {"id": "y"}', '{"id": "x"} trailing', '{"id": NaN}', '{"id": ' + "[" * 1500 + "]" * 1500 + "}",
-    ],
+TEXTS: dict[str, str | None] = {
+    '{"id": "x"}': "x",
+    '  {"id": "x"}  ': "x",
+    '{"id": 12345678901234567890}': "12345678901234567890",
+    '{"id": true}': "true",
+    '{"id": {"a": [1, null]}}': '{"a":[1,null]}',
+    '{"id": null}': None,
+    "{}": None,
+    '{"ID": "other case is another field"}': None,
+    '{"id": "x", "unknown": [1]}': "x",
+}
+UNUSABLE = (
+    "", "x", "{", '{"id": "x"', "null", "5", '"text"', "[]", '[{"id": "x"}]', None,
+    '{"id": "x"}{"id": "y"}', '{"id": "x"} {"id": "y"}', '{"id": "x"} trailing', '{"id": NaN}',
+    '{"id": ' + "[" * 1500 + "]" * 1500 + "}",
 )  # fmt: skip
-def test_what_is_not_one_json_object_is_unparseable(spark: SparkSession, raw: str | None) -> None:
-    row = _parse(spark, raw)
-    assert (row["id"], row[CORRUPT]) == (None, UNPARSEABLE)
+CONFLICTING = ('{"id": "x", "who": "Ada"}', '{"id": "x", "who": [1]}', '{"id": "x", "who": 5}')
+CLAIMING = '{"id": "x", "tenant_id": "other"}'
 
 
-@pytest.mark.parametrize("who", ['"Ada"', "[1]", "5"])
-def test_a_conflict_of_types_is_named_and_spoils_no_other_field(spark: SparkSession, who: str) -> None:
-    row = _parse(spark, f'{{"id": "x", "who": {who}}}')
-    assert (row["id"], row["who"], row[CORRUPT]) == ("x", None, TYPE_CONFLICT)
+@pytest.fixture(scope="module")
+def fields(spark: SparkSession) -> dict[str | None, Row]:
+    """What each text was read as; one query for all, since queries are what takes time."""
+    texts = (*TEXTS, *UNUSABLE, *CONFLICTING, CLAIMING)
+    frame = spark.createDataFrame([("acme", text) for text in texts], "tenant_id string, raw string")
+    return {row["raw"]: row for row in parse_fields(frame, SOURCE).collect()}
 
 
-def test_a_field_never_replaces_a_column_of_the_lake(spark: SparkSession) -> None:
-    row = _parse(spark, '{"id": "x", "tenant_id": "other"}')
-    assert row["tenant_id"] == "acme"
+@pytest.mark.parametrize("raw", TEXTS)
+def test_a_text_field_takes_any_value(fields: dict[str | None, Row], raw: str) -> None:
+    assert (fields[raw]["id"], fields[raw][CORRUPT]) == (TEXTS[raw], None)
 
 
-def test_derived_values_build_on_each_other(spark: SparkSession) -> None:
-    assert _parse(spark, '{"id": "x"}')["louder"] == "X!"
+@pytest.mark.parametrize("raw", UNUSABLE)
+def test_what_is_not_one_json_object_is_unparseable(fields: dict[str | None, Row], raw: str | None) -> None:
+    assert (fields[raw]["id"], fields[raw][CORRUPT]) == (None, UNPARSEABLE)
+
+
+@pytest.mark.parametrize("raw", CONFLICTING)
+def test_a_conflict_of_types_is_named_and_spoils_no_other_field(fields: dict[str | None, Row], raw: str) -> None:
+    assert (fields[raw]["id"], fields[raw]["who"], fields[raw][CORRUPT]) == ("x", None, TYPE_CONFLICT)
+
+
+def test_a_field_never_replaces_a_column_of_the_lake(fields: dict[str | None, Row]) -> None:
+    assert fields[CLAIMING]["tenant_id"] == "acme"
+
+
+def test_derived_values_build_on_each_other(fields: dict[str | None, Row]) -> None:
+    assert fields['{"id": "x"}']["louder"] == "X!"

@@ -85,7 +85,7 @@ def test_a_right_declaration_is_read(tmp_path: Path) -> None:
         ("    customer_id: id\n", "", "probe.yaml:12: silver: Value error, silver.billing_customers requires the columns customer_id"),
         ("    as_of:", "    as_off: id\n    as_of:", "probe.yaml:12: silver: Value error, silver.billing_customers has no columns as_off"),
         ("silver.billing_customers", "gold.auth_daily", "probe.yaml:12: silver: Value error, 'gold.auth_daily' is not a silver table"),
-        ("format: json_lines", "format: json_wrapped", "probe.yaml:1: declaration: Value error, records_field belongs to format json_wrapped"),
+        ("format: json_lines", "format: json_wrapped", "probe.yaml:1: declaration: Value error, records_field belongs to format"),
         ("  at: string", "  at: string\n  AT: string", "probe.yaml:1: declaration: Value error, Spark does not tell upper from lower case"),
         ("  short: left", "  ID: left", "probe.yaml:9: derived.ID.[key]: String should match pattern"),
         ("  short: left", "  id: left", "probe.yaml:1: declaration: Value error, Spark does not tell upper from lower case"),

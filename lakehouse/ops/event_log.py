@@ -1,0 +1,78 @@
+"""The log lines of a step: kept in a local file as they come, and put into ops.event_log when the step ends.
+
+Does not belong here: run facts (lakehouse.ops.runs), or deciding what is worth a log line.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import traceback
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from lakehouse.ops.processes import is_running, this_process
+from lakehouse.ops.store import OpsWriter
+
+FOLDER = "step_logs"
+LOGGERS = ("lakehouse", "jobs", "dq_checks", "dagster")
+MESSAGE_LIMIT = 8000
+
+
+class StepLog(logging.Handler):
+    """Collects the log lines of this process while a step runs, as a context.
+
+    A process that is killed leaves its file behind; `recover` puts it into the table.
+    """
+
+    def __init__(self, writer: OpsWriter, run_id: str, asset: str) -> None:
+        super().__init__(logging.INFO)
+        self._writer = writer
+        self._about = {"run_id": run_id, "asset": asset}
+        self._path = writer.spool / FOLDER / f"{run_id}.{asset}.{this_process()}.jsonl"
+
+    def __enter__(self) -> StepLog:
+        self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._file = self._path.open("a", encoding="utf-8")
+        for name in LOGGERS:
+            logging.getLogger(name).addHandler(self)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if error is not None:
+            self._write("ERROR", "lakehouse", f"{type(error).__name__}\n{''.join(traceback.format_tb(trace))}", datetime.now(UTC))
+        for name in LOGGERS:
+            logging.getLogger(name).removeHandler(self)
+        self._file.close()
+        send(self._writer, self._path)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep a line."""
+        self._write(record.levelname, record.name, record.getMessage(), datetime.fromtimestamp(record.created, UTC))
+
+    def _write(self, level: str, logger: str, message: str, at: datetime) -> None:
+        line = {**self._about, "level": level, "logger": logger, "message": message[:MESSAGE_LIMIT], "logged_at": at.isoformat()}
+        self._file.write(json.dumps(line) + "\n")
+        self._file.flush()
+
+
+def send(writer: OpsWriter, path: Path) -> None:
+    """Put the lines of a finished step into ops.event_log."""
+    lines = [_line(text) for text in path.read_text(encoding="utf-8").splitlines() if text.endswith("}")]
+    writer.append("ops.event_log", lines)
+    path.unlink()
+
+
+def _line(text: str) -> dict[str, Any]:
+    line = json.loads(text)
+    return {**line, "logged_at": datetime.fromisoformat(line["logged_at"])}
+
+
+def recover(writer: OpsWriter) -> int:
+    """Send the lines of steps whose process is gone. Returns of how many steps."""
+    left = [p for p in (writer.spool / FOLDER).glob("*.jsonl") if not is_running(p.name.removesuffix(".jsonl").split(".", 3)[-1])]
+    for path in left:
+        send(writer, path)
+    return len(left)
