@@ -164,6 +164,7 @@ class Ledger:
         Raises InfrastructureError when the store does not answer.
         """
         while True:
+            number = self._next_number()
             pending = self.pending()
             failpoints.reached(failpoints.LISTING)
             files, aside = self._inspect_all(pending)
@@ -171,7 +172,7 @@ class Ledger:
                 self._writer.append_now("ctl.files", aside)
             if not files:
                 return None
-            if batch := self._put(files, None):
+            if batch := self._put(number, files, None):
                 return batch
 
     def claim_release(self, release: Release, held: Mapping[str, int]) -> Batch | None:
@@ -179,7 +180,7 @@ class Ledger:
         of = self.batch(release.batch_id)
         files = [replace(of.by_path[path], records=rows) for path, rows in sorted(held.items())]
         while files:
-            if batch := self._put(files, release):
+            if batch := self._put(self._next_number(), files, release):
                 return batch
         return None
 
@@ -248,13 +249,17 @@ class Ledger:
         for batch in batches:
             self._writer.append_now("ctl.files", [self._row(f, batch, State.CLAIMED, None) for f in batch.files])
 
-    def _put(self, files: Sequence[BatchFile], release: Release | None) -> Batch | None:
-        """Put the next numbered batch; None where another process took the number, and perhaps the files."""
-        self._record_claims(self._unrecorded())
-        last = max((row["batch_id"] for row in self._latest() if row["batch_id"]), default=f"{self._source.name}-{0:010d}")
-        number = f"{int(last.rsplit('-', 1)[1]) + 1:010d}"
-        batch = Batch(f"{self._source.name}-{number}", self._source.name, datetime.now(UTC), tuple(files), release)
-        if not put_if_absent(self._client, self._settings.lake_bucket, f"{self._prefix}{number}.json", batch.to_json()):
+    def _next_number(self) -> int:
+        """Number of the next batch. Taken before looking at what is pending: a claim made meanwhile takes the number away."""
+        unrecorded = self._unrecorded()
+        self._record_claims(unrecorded)
+        last = max([*(row["batch_id"] for row in self._latest() if row["batch_id"]), *(b.batch_id for b in unrecorded)], default="-0")
+        return int(last.rsplit("-", 1)[1]) + 1
+
+    def _put(self, number: int, files: Sequence[BatchFile], release: Release | None) -> Batch | None:
+        """Put the batch of that number; None where another process has taken it, and perhaps the files."""
+        batch = Batch(f"{self._source.name}-{number:010d}", self._source.name, datetime.now(UTC), tuple(files), release)
+        if not put_if_absent(self._client, self._settings.lake_bucket, f"{self._prefix}{number:010d}.json", batch.to_json()):
             return None
         self._record_claims([batch])
         return batch

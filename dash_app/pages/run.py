@@ -176,14 +176,16 @@ def _checks(run: Run) -> list[Component]:
 
 
 def _check_table(checks: list[dict[str, Any]], label: str) -> Component:
-    headings = ["Outcome", "Table", "Check", "Column", "Type", "A failure", "Expected", "Observed", "Rows tested", "Rows failed"]
-    return ui.table(headings, [_check(c) for c in checks], numeric=(7, 8, 9), label=label)
+    headings = ["Outcome", "Table", "Check", "A failure", "Expected", "Observed", "Rows tested", "Rows failed"]
+    return ui.table(headings, [_check(c) for c in checks], numeric=(5, 6, 7), label=label)
 
 
 def _check(c: dict[str, Any]) -> list[Any]:
     outcome = ui.pill(OUTCOMES.get(c["outcome"], status(c["outcome"])))
     failure = SEVERITIES.get(c["severity"], c["severity"])
-    what = [c["table_name"], c["check_name"], c["column_name"] or "–", c["check_type"], failure, c["expected"] or "–"]
+    kind = " · ".join(part for part in (c["check_type"], c["column_name"]) if part)
+    name = html.Div([c["check_name"], html.Div(kind, className="muted")], className="check-name")
+    what = [c["table_name"], name, failure, c["expected"] or "–"]
     return [outcome, *what, _observed(c["observed"]), ui.count(c["rows_tested"]), ui.count(c["rows_failed"])]
 
 

@@ -1,0 +1,65 @@
+"""The rules of the house, kept by tests: each prints the offenders and the fix."""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+from pathlib import Path
+
+import pytest
+
+from lakehouse.dictionary import render
+from lakehouse.settings import SHIPPED_SOURCES, Settings
+from lakehouse.sources import load_sources
+from lakehouse.tables import TABLES
+
+ROOT = Path(__file__).resolve().parents[2]
+PACKAGES = ("lakehouse", "jobs", "dq_checks", "assets", "dash_app", "infra")
+MODULES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_each_package_resolves_inside_this_checkout(package: str) -> None:
+    found = importlib.util.find_spec(package)
+    assert found and found.origin and Path(found.origin).is_relative_to(ROOT), f"{package} is {found}; install the checkout, not a copy"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_each_module_opens_by_saying_what_does_not_belong_in_it(path: Path) -> None:
+    text = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+    assert "oes not belong here" in text or not path.read_text(encoding="utf-8").strip(), f"add 'Does not belong here: ...' to {path.name}"
+
+
+def test_the_data_dictionary_is_in_step_with_the_declarations(tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path, sources_dirs=(SHIPPED_SOURCES,))
+    written = (ROOT / "docs" / "data_dictionary.md").read_text(encoding="utf-8")
+    assert written == render(load_sources(settings).values()), "run `make docs` and commit docs/data_dictionary.md"
+
+
+def test_every_column_is_described() -> None:
+    bare = [f"{t.name}.{c.name}" for t in TABLES.values() for c in t.columns if len(c.description) < 8]
+    assert not bare, f"describe {bare}"
+
+
+def test_every_gold_table_has_formula_late_rule_and_example() -> None:
+    bare = [t.name for t in TABLES.values() if t.layer == "gold" and not (t.definition and t.definition.example and t.sla and t.inputs)]
+    assert not bare, f"complete {bare}"
+
+
+def test_keys_and_partitions_are_columns() -> None:
+    wrong = [f"{t.name}: {n}" for t in TABLES.values() for n in (*t.key, *t.partition_by) if n not in t.column_names]
+    assert not wrong, wrong
+
+
+@pytest.mark.parametrize("word", ["pypi.org", "files.pythonhosted", "repo1.maven", "proxy.golang.org", "/work/shared", "/root/"])
+def test_the_project_names_no_registry_host_and_no_machine(word: str) -> None:
+    text_files = [p for p in ROOT.rglob("*") if p.is_file() and _is_ours(p)]
+    offenders = [str(p.relative_to(ROOT)) for p in text_files if word in p.read_text(encoding="utf-8", errors="ignore")]
+    assert not offenders, f"remove {word!r} from {offenders}"
+
+
+def _is_ours(path: Path) -> bool:
+    relative = path.relative_to(ROOT)
+    outside = {".git", ".venv", "__pycache__", "demo_data", "data", ".mypy_cache", ".ruff_cache", ".pytest_cache", ".hypothesis"}
+    is_text = path.suffix in {".py", ".toml", ".md", ".yaml", ".yml", ".sh", ".txt", ".lock", ".sql", ".css", ".js", ".in"} or path.name == "Makefile"
+    return is_text and not outside & set(relative.parts) and path != Path(__file__)
