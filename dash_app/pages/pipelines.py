@@ -124,7 +124,8 @@ def chosen_note(chosen: Chosen) -> list[Any]:
 
 def failure_rows(shown: Overview) -> list[dict[str, Any]]:
     """Failed attempts as rows of the grid."""
-    return [{**row, "id": f"{row['run_id']}|{row['pipeline']}|{row['asset']}|{row['attempt']}"} for row in shown.failures]
+    identity = ("run_id", "pipeline", "asset", "attempt", "happened_ms")
+    return [{**row, "id": "|".join(str(row[name]) for name in identity)} for row in shown.failures]
 
 
 def no_pipelines(overview: Overview) -> Component | None:
