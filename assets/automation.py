@@ -28,7 +28,9 @@ SENSOR_INTERVAL_S = 5
 UNDER_WAY = [dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED]
 
 lake_job = dg.define_asset_job(
-    "lake", selection=dg.AssetSelection.groups("bronze", "silver", "gold"), description="Take in all that has landed, and bring every table up to date."
+    "lake",
+    selection=dg.AssetSelection.groups("bronze", "silver", "gold"),
+    description="Take in all that has landed, and bring every table up to date.",
 )
 
 
@@ -113,7 +115,8 @@ def publish_held_back(context: dg.OpExecutionContext, config: HeldBack, lake: La
         rows = (released.records if released else 0) + release_silver(work, source, wanted)
         if not rows:
             raise ConfigurationError(
-                f"nothing of tenant {wanted.tenant_id} is held back in batch {wanted.batch_id}", next_step="see bronze.quarantine for what is"
+                f"nothing of tenant {wanted.tenant_id} is held back in batch {wanted.batch_id}",
+                next_step="see bronze.quarantine for what is",
             )
         refine(work, source)
         _tell(context, source.bronze.name)
@@ -139,8 +142,6 @@ def _tell(context: dg.OpExecutionContext, name: str) -> None:
 def backfill() -> Any:
     """One source, some days."""
     map_again()
-
-
 
 
 MAINTENANCE_CRON = "30 3 * * *"

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 import dagster as dg
 
-from dq_checks import Verdict, contract_for
+from dq_checks import CheckResult, Verdict, contract_for
 from lakehouse.delta import DeltaLog, address
 from lakehouse.settings import settings
 from lakehouse.sources import FILLED_BY_THE_LAKE, Source
@@ -114,7 +114,7 @@ def check_id(name: str) -> str:
 def check_results(verdicts: Iterable[tuple[Table, Verdict]]) -> Iterator[dg.AssetCheckResult]:
     """Each check once, at its worst among the batches of the step."""
     order = ("passed", "warned", "failed", "not_evaluated")
-    worst = {}
+    worst: dict[tuple[str, str], CheckResult] = {}
     for declared, verdict in verdicts:
         for result in verdict.results:
             key = (declared.name, result.check_name)

@@ -50,7 +50,7 @@ class Lake(dg.ConfigurableResource):  # type: ignore[type-arg]
                 raise dg.RetryRequested(max_retries=MAX_RETRIES, seconds_to_wait=RETRY_WAIT_S) from error
             raise dg.Failure(description=str(error), allow_retries=False) from error
 
-    def teardown_after_execution(self, context: dg.InitResourceContext) -> None:
+    def teardown_after_execution(self, context: dg.InitResourceContext) -> None:  # noqa: ARG002
         """End the Spark session of the run."""
         if self._context is not None:
             self._context.close()

@@ -44,7 +44,9 @@ def bronze_asset(source: Source) -> dg.AssetsDefinition:
             batches = ingest(work, source)
             yield from check_results(work.verdicts)
             if batches:
-                yield materialized(declared, {"batches": ", ".join(b.batch_id for b in batches), "records": sum(b.records for b in batches)})
+                yield materialized(
+                    declared, {"batches": ", ".join(b.batch_id for b in batches), "records": sum(b.records for b in batches)}
+                )
 
     return published
 

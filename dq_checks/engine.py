@@ -157,8 +157,8 @@ def run(session: SparkSession, contract: Contract, dataset: str, stage: Stage, v
         ) from trouble.lost
     results = tuple(_result(check, found.get(check.name), variables) for check in contract.at(stage))
     unclear = any(r.outcome is Outcome.NOT_EVALUATED for r in results)
-    problems = tuple(trouble.lines or errors or ["Soda gave no reason"]) if unclear else ()
-    return Verdict(contract.table.name, contract.version, stage, results, problems)
+    problems = [*_differences(found.get("schema")), *((trouble.lines or errors or ["Soda gave no reason"]) if unclear else [])]
+    return Verdict(contract.table.name, contract.version, stage, results, tuple(problems))
 
 
 def _aimed(text: str, dataset: str) -> str:
@@ -227,6 +227,13 @@ def _result(check: Check, found: Any, variables: Mapping[str, str]) -> CheckResu
         rows_tested=rows_tested,
         rows_failed=rows_failed,
     )
+
+
+def _differences(schema: Any) -> list[str]:
+    absent = ", ".join(getattr(schema, "expected_column_names_not_actual", ()))
+    retyped = ", ".join(f"{m.column} {m.get_actual()} for {m.get_expected()}" for m in getattr(schema, "column_data_type_mismatches", ()))
+    lines = (f"columns missing: {absent}" if absent else "", f"types that differ: {retyped}" if retyped else "")
+    return [line for line in lines if line]
 
 
 def _outcome(check: Check, found: Any, rows_tested: int | None) -> Outcome:

@@ -47,7 +47,7 @@ class Verdict:
         contract_version: fingerprint of the contract.
         stage: stage that ran.
         results: one per check of the stage, in the contract's order.
-        problems: why checks could not be evaluated, a line each, without payload values.
+        problems: how the columns differ and why checks could not be evaluated, a line each, without payload values.
     """
 
     table: str
@@ -79,7 +79,10 @@ class Verdict:
         return len(self.results) - self.passed - self.warned
 
     def __str__(self) -> str:
-        told = [f"{r.check_name} {r.outcome} (expected {r.expected}, observed {r.observed})" for r in self.blocking[:5]]
-        told += ["..."] if len(self.blocking) > len(told) else []
+        failed = [r for r in self.blocking if r.outcome is Outcome.FAILED]
+        told = [f"{r.check_name} failed (expected {r.expected}, observed {r.observed})" for r in failed[:5]]
+        told += [f"{len(failed) - len(told)} more failed"] if len(failed) > len(told) else []
+        unclear = len(self.blocking) - len(failed)
+        told += [f"{unclear} could not be evaluated"] if unclear else []
         counts = f"contract of {self.table}: {self.passed} passed, {self.warned} warned, {self.failed} failed"
         return "; ".join([counts, *told, *self.problems])

@@ -46,7 +46,9 @@ class Launched:
             time.sleep(POLL_S)
 
 
-def launch(settings: Settings, job: str, *, selection: Sequence[str] = (), config: dict[str, Any] | None = None, trigger: str = "cli") -> Launched:
+def launch(
+    settings: Settings, job: str, *, selection: Sequence[str] = (), config: dict[str, Any] | None = None, trigger: str = "cli"
+) -> Launched:
     """Have Dagster run a job, or some tables of it.
 
     Args:

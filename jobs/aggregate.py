@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 from pyspark.sql import DataFrame
-from pyspark.sql import functions as F
 
 from dq_checks import Stage
 from jobs.audit import audit, lineage, view_of
@@ -21,6 +20,7 @@ from jobs.gold import MONTH_DAYS, TRANSFORMS, attempts, only_days, with_day
 from lakehouse import failpoints
 from lakehouse.delta import Changes, DeltaLog, replace
 from lakehouse.ops.runs import Facts
+from lakehouse.spark import tune
 from lakehouse.tables import Table, table
 from lakehouse.tenants import TenantRegistry
 
@@ -122,8 +122,16 @@ def _utc_days(days: Collection[date] | None, column: str) -> set[date] | None:
     return {day + timedelta(days=n) for day in days for n in (-1, 0, 1)}
 
 
+def _rows_to_read(context: Context, work: Work) -> int:
+    """Rows of the input, in proportion to the days to compute."""
+    read = DeltaLog(context.settings, table(work.declared.inputs[0]))
+    partitions = max(read.file_counts()[1], 1)
+    return read.row_count() * (partitions if work.days is None else min(len(work.days), partitions)) // partitions
+
+
 def _publish(context: Context, work: Work, facts: Facts) -> None:
     declared = work.declared
+    tune(context.session, _rows_to_read(context, work))
     facts.input_versions = f'{{"{declared.inputs[0]}": {work.version}}}'
     facts.partition = "all days" if work.days is None else f"{min(work.days)}..{max(work.days)}"
     computed = compute(context, work).localCheckpoint()

@@ -32,7 +32,9 @@ def failing_slices(context: Context, contract: Contract, view: str, variables: M
     return found
 
 
-def audit(context: Context, pipeline: str, declared: Table, dataset: str, stage: Stage, facts: Facts, variables: Mapping[str, str]) -> Verdict:
+def audit(
+    context: Context, pipeline: str, declared: Table, dataset: str, stage: Stage, facts: Facts, variables: Mapping[str, str]
+) -> Verdict:
     """Verify a view or table, record each check, and count the outcomes. Raises DataError where a blocking check fails."""
     contract = contract_for(declared)
     verdict = verify(context.session, contract, dataset, stage, variables)
@@ -60,7 +62,9 @@ def audit(context: Context, pipeline: str, declared: Table, dataset: str, stage:
     facts.add(checks_passed=verdict.passed, checks_warned=verdict.warned, checks_failed=verdict.failed)
     if verdict.blocking:
         names = ", ".join(result.check_name for result in verdict.blocking)
-        raise DataError(f"{declared.name}: nothing published, contract broken: {names}", next_step=f"see ops.check_results of run {context.run.run_id}")
+        raise DataError(
+            f"{declared.name}: nothing published, contract broken: {names}", next_step=f"see ops.check_results of run {context.run.run_id}"
+        )
     return verdict
 
 

@@ -62,4 +62,6 @@ def balance_silver(batch_id: str, counts: SilverCounts) -> None:
 def agree(what: str, counted: int, committed: int) -> None:
     """The rows counted before a commit are the rows that Delta says it wrote. Raises DataError where they are not."""
     if counted != committed:
-        raise DataError(f"{what}: {counted} rows were staged and {committed} committed", next_step="run `lakehouse run` again and report this")
+        raise DataError(
+            f"{what}: {counted} rows were staged and {committed} committed", next_step="run `lakehouse run` again and report this"
+        )

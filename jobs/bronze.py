@@ -118,7 +118,9 @@ def stage(identified: DataFrame, place: DataFrame, source: Source, batch: Batch)
 def _time_quality(event_time: Column, earliest: date, now: datetime) -> Column:
     latest = F.lit(now.isoformat()).cast("timestamp") + F.expr(LATEST_PLAUSIBLE)
     return (
-        F.when(event_time < F.lit(earliest.isoformat()).cast("timestamp"), "too_early").when(event_time > latest, "too_late").otherwise("plausible")
+        F.when(event_time < F.lit(earliest.isoformat()).cast("timestamp"), "too_early")
+        .when(event_time > latest, "too_late")
+        .otherwise("plausible")
     )
 
 
@@ -142,7 +144,13 @@ def with_duplicates(judged: DataFrame, published: DataFrame | None, key: Sequenc
     is_later = F.col("_first").isNotNull() & (place != F.col("_first"))
     if published is None:
         return marked.withColumn("_duplicate", F.coalesce(is_later, F.lit(False))).drop("_first")
-    known = published.join(good.select(*key), list(key), "left_semi").select(*key).distinct().withColumn("_known", F.lit(True)).localCheckpoint()
+    known = (
+        published.join(good.select(*key), list(key), "left_semi")
+        .select(*key)
+        .distinct()
+        .withColumn("_known", F.lit(True))
+        .localCheckpoint()
+    )
     return (
         marked.join(known, list(key), "left")
         .withColumn("_duplicate", F.coalesce(is_later, F.lit(False)) | F.col("_known").isNotNull())
@@ -180,5 +188,3 @@ def quarantine_rows(disposed: DataFrame, source: str, layer: str, held_reasons: 
         "_ingested_at",
         "_ingest_date",
     )
-
-

@@ -71,7 +71,9 @@ def migrate(session: SparkSession, declared: Table) -> list[str]:
     refused = [f"column {name} is no longer declared" for name in stored if name not in wanted]
     refused += [f"column {n} is {stored[n]} and declared as {wanted[n]}" for n in stored if n in wanted and stored[n] != wanted[n]]
     if refused:
-        raise ConfigurationError(f"{declared.name} cannot be migrated: {'; '.join(refused)}", next_step="declare a new column beside the old one")
+        raise ConfigurationError(
+            f"{declared.name} cannot be migrated: {'; '.join(refused)}", next_step="declare a new column beside the old one"
+        )
     missing = [c for c in declared.columns if c.name not in stored]
     if missing:
         added = ", ".join(f"{identifier(c.name)} {c.type} comment {quoted(c.comment)}" for c in missing)

@@ -20,7 +20,7 @@ from lakehouse.ops.runs import Run, Step
 from lakehouse.ops.store import OpsReader, OpsWriter
 from lakehouse.settings import Settings
 from lakehouse.sources import Source, load_sources
-from lakehouse.spark import connect, is_spark_gone
+from lakehouse.spark import connect, is_spark_gone, tune
 from lakehouse.tables import Table
 
 log = logging.getLogger("lakehouse")
@@ -61,6 +61,7 @@ class Context:
         """The session of this job, connected on first use and anew after its server was lost."""
         if self._session is None:
             self._session = connect(self.settings)
+            tune(self._session, 0)
         return self._session
 
     def ledger(self, source: Source) -> Ledger:

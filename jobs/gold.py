@@ -91,7 +91,9 @@ def active_users_daily(days: DataFrame) -> DataFrame:
     running = Window.partitionBy(*PROJECT).orderBy("day").rowsBetween(Window.unboundedPreceding, Window.currentRow)
     return (
         changes.join(asked, [*PROJECT, "day"], "full")
-        .select(*PROJECT, "day", "time_zone", "_asked", *(F.sum(F.coalesce(name, F.lit(0))).over(running).alias(name) for name in ACTIVE_USERS))
+        .select(
+            *PROJECT, "day", "time_zone", "_asked", *(F.sum(F.coalesce(name, F.lit(0))).over(running).alias(name) for name in ACTIVE_USERS)
+        )
         .where(F.col("_asked") & (F.col("monthly_active_users") > 0))
         .drop("_asked")
     )

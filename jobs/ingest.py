@@ -34,6 +34,7 @@ from lakehouse.delta import DeltaLog, append, qualified, quoted, run_once
 from lakehouse.ledger import Batch, FileCounts, Release, State
 from lakehouse.ops.runs import Facts
 from lakehouse.sources import Source
+from lakehouse.spark import tune
 from lakehouse.tables import table
 from lakehouse.tenants import tenant_key
 
@@ -70,6 +71,7 @@ def publish(context: Context, source: Source, batch: Batch) -> None:
         facts.batch_id = batch.batch_id
         batch = _without_overwritten(context, source, batch)
         facts.rows_read = batch.records
+        tune(context.session, batch.records)
         committed = DeltaLog(context.settings, source.bronze).commit_of(batch.batch_id)
         counts = _recount(context, source, batch) if committed else _publish_staged(context, source, batch, facts)
         if batch.release:
@@ -180,9 +182,7 @@ def _recount(context: Context, source: Source, batch: Batch) -> dict[str, FileCo
     counted: dict[str, dict[str, int]] = {f.path: {} for f in batch.files}
     for row in rows.groupBy("_source_file", "disposition").count().collect():
         counted[row["_source_file"]][row["disposition"]] = row["count"]
-    return {
-        file.path: FileCounts(**counted[file.path], duplicate=file.records - sum(counted[file.path].values())) for file in batch.files
-    }
+    return {file.path: FileCounts(**counted[file.path], duplicate=file.records - sum(counted[file.path].values())) for file in batch.files}
 
 
 def _take_out_of_quarantine(context: Context, batch: Batch, released: Release) -> None:

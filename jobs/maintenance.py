@@ -26,7 +26,7 @@ LANDED_COPIES_KEPT = timedelta(days=14)
 
 
 def maintain_table(context: Context, declared: Table) -> bool:
-    """Compact a table that Spark writes where it has many small files, and remove versions past their time. Returns whether it compacted."""
+    """Compact a table that Spark writes where it has many small files, and remove old versions. Returns whether it compacted."""
     before = DeltaLog(context.settings, declared)
     files, partitions = before.file_counts()
     crowded = files > FILES_PER_PARTITION * max(partitions, 1)
@@ -66,5 +66,3 @@ def expire_landed_copies(context: Context) -> int:
     for source in context.sources.values():
         removed += context.ledger(source).expire(oldest)
     return removed
-
-

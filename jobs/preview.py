@@ -51,7 +51,7 @@ def preview(session: SparkSession, source: Source, file: Path, limit: int) -> Pr
     bronze = with_reasons(staged, [(r.name, r.violated) for r in contract_for(source.bronze).row_rules]).localCheckpoint()
     mapped = map_to_silver(bronze.where("size(_reasons) = 0"), source).withColumn(CORRUPT, F.lit(None).cast("string"))
     silver = with_reasons(mapped, [(r.name, r.violated) for r in contract_for(table(source.silver.table)).row_rules]).localCheckpoint()
-    text = {n: t for n, t in enumerate(texts, 1)}
+    text = dict(enumerate(texts, 1))
     judged = [*bronze.where("size(_reasons) > 0").collect(), *silver.where(f"{APPLICABLE} and size(_reasons) > 0").collect()]
     good = silver.where(f"{APPLICABLE} and size(_reasons) = 0").drop(APPLICABLE, "_reasons", CORRUPT)
     return Preview(

@@ -39,7 +39,7 @@ def _addresses(settings: Settings, files: Iterable[BatchFile]) -> list[str]:
     return [GLOB_CHARACTERS.sub(r"\\\g<0>", settings.landing_uri(f.path)) for f in files]
 
 
-def _read_lines(session: SparkSession, settings: Settings, source: Source, files: list[BatchFile]) -> DataFrame:
+def _read_lines(session: SparkSession, settings: Settings, _source: Source, files: list[BatchFile]) -> DataFrame:
     lines = session.read.text(_addresses(settings, files))
     return lines.select(
         F.col("value").alias("raw"),
@@ -57,11 +57,15 @@ def _read_wrapped(session: SparkSession, settings: Settings, source: Source, fil
         F.from_json("value", f"`{source.records_field}` array<string>").getField(source.records_field or "").alias("records"),
     )
     return opened.select("_path", F.posexplode("records").alias("_number", "raw")).select(
-        "raw", "_path", F.lit(0).cast("long").alias("_block"), F.col("_number").cast("long"), F.lit(None).cast("string").alias("_unreadable")
+        "raw",
+        "_path",
+        F.lit(0).cast("long").alias("_block"),
+        F.col("_number").cast("long"),
+        F.lit(None).cast("string").alias("_unreadable"),
     )
 
 
-def _read_csv(session: SparkSession, settings: Settings, source: Source, files: list[BatchFile]) -> DataFrame:
+def _read_csv(session: SparkSession, settings: Settings, _source: Source, files: list[BatchFile]) -> DataFrame:
     by_header: dict[tuple[str, ...], list[BatchFile]] = defaultdict(list)
     for file in files:
         by_header[file.header].append(file)

@@ -6,7 +6,7 @@ Does not belong here: what a source's fields mean (assets/sources), or how a row
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date, timedelta
 
@@ -27,6 +27,7 @@ from lakehouse.errors import ConfigurationError
 from lakehouse.ledger import Batch, Release, State
 from lakehouse.ops.runs import Facts
 from lakehouse.sources import Source
+from lakehouse.spark import tune
 from lakehouse.tables import Table, table
 
 LINEAGE_COLUMNS = ("_source_file", "_row", "_batch_id", "_ingested_at", "mapping_version")
@@ -141,12 +142,15 @@ def _publish(context: Context, source: Source, portion: Portion, facts: Facts) -
 def _publish_staged(context: Context, source: Source, declared: Table, portion: Portion, facts: Facts) -> SilverCounts:
     if not portion.rows_read:
         return SilverCounts()
+    tune(context.session, portion.rows_read)
     expanded = expand(portion.rows, source)
     contract = contract_for(declared)
     mapped = map_to_silver(expanded, source).localCheckpoint()
     applicable = mapped.where(APPLICABLE).drop(APPLICABLE).withColumn(CORRUPT, F.lit(None).cast("string"))
     judged = with_reasons(applicable, [(r.name, r.violated) for r in contract.row_rules])
-    compared = compare_entities(context, judged, declared, portion) if declared.latest_by else compare_events(context, judged, declared, portion)
+    compared = (
+        compare_entities(context, judged, declared) if declared.latest_by else compare_events(context, judged, declared, portion)
+    )
     view, variables = view_of(compared, declared), {"max_rejected_share": str(source.max_rejected_share)}
     held = failing_slices(context, contract, view, variables) if portion.thresholds else {}
     audit(context, source.name, declared, view, Stage.BATCH, facts, variables)
@@ -164,11 +168,13 @@ def expand(rows: DataFrame, source: Source) -> DataFrame:
     if source.silver.expand is None:
         return rows
     numbered = rows.withColumn("_copy", F.explode(F.sequence(F.lit(1), _copies(source.silver.expand))))
-    return numbered.withColumn("event_id", F.when(F.col("_copy") > 1, F.concat_ws("#", "event_id", "_copy")).otherwise(F.col("event_id"))).drop("_copy")
+    return numbered.withColumn(
+        "event_id", F.when(F.col("_copy") > 1, F.concat_ws("#", "event_id", "_copy")).otherwise(F.col("event_id"))
+    ).drop("_copy")
 
 
 def compare_events(context: Context, judged: DataFrame, declared: Table, portion: Portion) -> DataFrame:
-    """Add `_disposition` to events: the first under a key is inserted; a later one is a duplicate where it says the same, else conflicting."""
+    """Add `_disposition` to events: the first under a key is inserted; a later one is a duplicate if it says the same, else conflicting."""
     key = list(declared.key)
     said = [c.name for c in declared.columns if c.name not in LINEAGE_COLUMNS]
     rows = judged.withColumn("_content", F.xxhash64(F.to_json(F.struct(*said))))
@@ -177,7 +183,9 @@ def compare_events(context: Context, judged: DataFrame, declared: Table, portion
     repeated = good.groupBy(*key).agg(F.count(F.lit(1)).alias("_times"), F.min(place).alias("_first")).where("_times > 1").localCheckpoint()
     known = _published_events(context, declared, good, said, portion)
     marked = rows.join(repeated.drop("_times"), key, "left").join(known, key, "left")
-    first = F.coalesce(F.col("_known"), F.when(F.struct(*PLACE) != F.struct("_first._source_file", "_first._row"), F.col("_first._content")))
+    first = F.coalesce(
+        F.col("_known"), F.when(F.struct(*PLACE) != F.struct("_first._source_file", "_first._row"), F.col("_first._content"))
+    )
     return marked.withColumn(
         "_disposition",
         F.when(F.size("_reasons") > 0, "quarantined")
@@ -204,7 +212,7 @@ SAME_ID_WITHIN_DAYS = 7
 """How far from its day an event's id is looked for: a repeat whose time changed by more is found by the uniqueness check instead."""
 
 
-def compare_entities(context: Context, judged: DataFrame, declared: Table, portion: Portion) -> DataFrame:
+def compare_entities(context: Context, judged: DataFrame, declared: Table) -> DataFrame:
     """Add `_disposition` to states of entities: only the newest of the batch counts, and only where it is newer than what is published."""
     key, by = list(declared.key), str(declared.latest_by)
     rank = F.struct(by, *PLACE)
@@ -226,9 +234,7 @@ def _count(mapped: DataFrame, disposed: DataFrame, portion: Portion, source: Sou
     by_disposition: Counter[str] = Counter()
     for row in disposed.groupBy("_disposition").count().collect():
         by_disposition[row["_disposition"]] = row["count"]
-    return SilverCounts(
-        read=portion.rows_read, expanded=_expanded(portion, source), not_applicable=total - applicable, **by_disposition
-    )
+    return SilverCounts(read=portion.rows_read, expanded=_expanded(portion, source), not_applicable=total - applicable, **by_disposition)
 
 
 def _expanded(portion: Portion, source: Source) -> int:
@@ -259,12 +265,13 @@ def _commit(
         _merge(context, declared, portion, accepted, about)
 
 
-def _merge(context: Context, declared: Table, portion: Portion, accepted: DataFrame, about: dict[str, object]) -> None:
+def _merge(context: Context, declared: Table, portion: Portion, accepted: DataFrame, about: Mapping[str, object]) -> None:
     accepted.select(*declared.column_names).createOrReplaceTempView("accepted")
     matching = " and ".join(f"known.{identifier(k)} = accepted.{identifier(k)}" for k in declared.key)
     run_once(
         context.session,
-        f"merge into {qualified(declared)} as known using accepted on {matching} when matched then update set * when not matched then insert *",
+        f"merge into {qualified(declared)} as known using accepted on {matching} "
+        "when matched then update set * when not matched then insert *",
         portion.transaction,
         about,
     )
@@ -286,4 +293,8 @@ def _fill(context: Context, source: Source, declared: Table, portion: Portion, c
 
 
 def _rows_committed(commit: Commit) -> int:
-    return commit.count("numOutputRows") if "numFiles" in commit.metrics else commit.count("numTargetRowsInserted") + commit.count("numTargetRowsUpdated")
+    return (
+        commit.count("numOutputRows")
+        if "numFiles" in commit.metrics
+        else commit.count("numTargetRowsInserted") + commit.count("numTargetRowsUpdated")
+    )

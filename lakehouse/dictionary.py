@@ -20,7 +20,14 @@ Rendered from the declarations in `lakehouse/tables/` by `make docs`; a test kee
 
 def render(sources: Iterable[Source]) -> str:
     """The whole dictionary."""
-    bronze = ["## bronze.<source>", "", "One table per source, all alike:", "", *(f"* `{s.bronze.name}`: {s.description}" for s in sources), ""]
+    bronze = [
+        "## bronze.<source>",
+        "",
+        "One table per source, all alike:",
+        "",
+        *(f"* `{s.bronze.name}`: {s.description}" for s in sources),
+        "",
+    ]
     return "\n".join([HEAD, *bronze, *_columns(BRONZE_COLUMNS), "", *(line for t in TABLES.values() for line in _table(t))]).rstrip() + "\n"
 
 

@@ -19,6 +19,8 @@ import orjson
 from lakehouse.sources import LANDING_KEY, Format, Source
 
 CHUNK_BYTES = 4 * 1024 * 1024
+Counted = tuple[int, tuple[str, ...], str | None]
+"""Records, CSV header, and why the file as a whole cannot be read."""
 GZIP_MAGIC = b"\x1f\x8b"
 
 
@@ -49,7 +51,7 @@ def inspect(source: Source, key: str, body: IO[bytes]) -> Inspected:
     """Hash a landed file and count its records, in one pass over its bytes and in bounded memory (csv and json_lines)."""
     hashed = _Hashing(body)
     try:
-        counted = COUNTERS[source.format](source, _plain(key, hashed))
+        counted: Counted = COUNTERS[source.format](source, _plain(key, hashed))
     except (EOFError, OSError, zlib.error, _Unreadable) as error:
         counted = (1, (), str(error))
     hashed.exhaust()
@@ -83,20 +85,22 @@ class _Hashing(io.RawIOBase):
         return self._sha.hexdigest()
 
 
-def _plain(key: str, hashed: _Hashing) -> io.BufferedReader:
+def _plain(key: str, hashed: _Hashing) -> Any:
     buffered = io.BufferedReader(hashed, CHUNK_BYTES)
     is_gzip = buffered.peek(2)[:2] == GZIP_MAGIC
     if is_gzip != key.endswith(".gz"):
-        raise _Unreadable("the name ends in .gz but the content is not gzip" if not is_gzip else "the content is gzip but the name does not end in .gz")
-    return io.BufferedReader(gzip.GzipFile(fileobj=buffered), CHUNK_BYTES) if is_gzip else buffered  # type: ignore[arg-type]
+        raise _Unreadable(
+            "the name ends in .gz but the content is not gzip" if not is_gzip else "the content is gzip but the name does not end in .gz"
+        )
+    return io.BufferedReader(gzip.GzipFile(fileobj=buffered), CHUNK_BYTES) if is_gzip else buffered
 
 
-def _chunks(body: io.BufferedReader) -> Iterator[bytes]:
+def _chunks(body: Any) -> Iterator[bytes]:
     while data := body.read(CHUNK_BYTES):
         yield data
 
 
-def _count_lines(source: Source, body: io.BufferedReader) -> tuple[int, tuple[str, ...], None]:
+def _count_lines(_source: Source, body: Any) -> Counted:
     return sum(_filled_lines(_chunks(body))), (), None
 
 
@@ -108,14 +112,14 @@ def _filled_lines(chunks: Iterable[bytes]) -> Iterator[int]:
     yield 1 if rest.strip() else 0
 
 
-def _count_wrapped(source: Source, body: io.BufferedReader) -> tuple[int, tuple[str, ...], None]:
+def _count_wrapped(source: Source, body: Any) -> Counted:
     try:
         return len(orjson.loads(body.read())[source.records_field]), (), None
     except (orjson.JSONDecodeError, KeyError, TypeError) as error:
         raise _Unreadable(f"not an object with an array {source.records_field!r}: {type(error).__name__}") from error
 
 
-def _count_csv(source: Source, body: io.BufferedReader) -> tuple[int, tuple[str, ...], None]:
+def _count_csv(_source: Source, body: Any) -> Counted:
     try:
         rows = csv.reader(io.TextIOWrapper(body, encoding="utf-8-sig", newline=""), strict=True)
         header = tuple(next(rows, ()))

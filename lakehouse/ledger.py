@@ -34,7 +34,9 @@ LATEST_STATES = """
 select * exclude (newest) from (
     select *, row_number() over (
         partition by path, sha256, batch_id
-        order by case state when 'expired' then 4 when 'rejected' then 3 when 'published' then 2 when 'bronze' then 1 else 0 end desc, recorded_at desc
+        order by
+            case state when 'expired' then 4 when 'rejected' then 3 when 'published' then 2 when 'bronze' then 1 else 0 end desc,
+            recorded_at desc
     ) as newest
     from ctl.files where source = ?
 ) where newest = 1
@@ -116,12 +118,14 @@ class Batch:
             source=read["source"],
             created_at=datetime.fromisoformat(read["created_at"]),
             files=tuple(
-                BatchFile(**{
-                    **f,
-                    "modified_at": datetime.fromisoformat(f["modified_at"]),
-                    "first_seen": datetime.fromisoformat(f["first_seen"]),
-                    "header": tuple(f["header"]),
-                })
+                BatchFile(
+                    **{
+                        **f,
+                        "modified_at": datetime.fromisoformat(f["modified_at"]),
+                        "first_seen": datetime.fromisoformat(f["first_seen"]),
+                        "header": tuple(f["header"]),
+                    }
+                )
                 for f in read["files"]
             ),
             release=Release(**read["release"]) if read["release"] else None,
@@ -288,7 +292,9 @@ class Ledger:
         body = self._client.get_object(Bucket=self._settings.landing_bucket, Key=found.key)["Body"]
         return inspect(self._source, found.key, body)
 
-    def _row(self, file: BatchFile, batch: Batch | None, state: State, counts: FileCounts | None, reason: str | None = None) -> dict[str, Any]:
+    def _row(
+        self, file: BatchFile, batch: Batch | None, state: State, counts: FileCounts | None, reason: str | None = None
+    ) -> dict[str, Any]:
         facts = {k: v for k, v in asdict(file).items() if k not in ("header", "problem")}
         return {
             **facts,

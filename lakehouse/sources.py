@@ -65,8 +65,20 @@ class SilverMapping(Declared):
 
 
 FILLED_BY_THE_LAKE = frozenset(
-    ("tenant_id", "source", "event_id", "event_time", "event_date", "time_quality", "user_key", "mapping_version")
-    + ("_source_file", "_row", "_batch_id", "_ingested_at")
+    (
+        "tenant_id",
+        "source",
+        "event_id",
+        "event_time",
+        "event_date",
+        "time_quality",
+        "user_key",
+        "mapping_version",
+        "_source_file",
+        "_row",
+        "_batch_id",
+        "_ingested_at",
+    )
 )
 """Silver columns that come from bronze's own columns unless the mapping says otherwise."""
 

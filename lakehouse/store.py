@@ -60,7 +60,9 @@ def credentials(settings: Settings) -> Credentials:
         sts = boto3.client("sts", region_name=settings.s3_region, **_client_arguments(plain))
         given = sts.assume_role(RoleArn=settings.s3_role_arn, RoleSessionName=ROLE_SESSION)["Credentials"]
     except (BotoCoreError, ClientError) as error:
-        raise InfrastructureError(f"cannot assume role {settings.s3_role_arn}: {error}", next_step="check the role's trust policy") from error
+        raise InfrastructureError(
+            f"cannot assume role {settings.s3_role_arn}: {error}", next_step="check the role's trust policy"
+        ) from error
     return Credentials(given["AccessKeyId"], given["SecretAccessKey"], given["SessionToken"])
 
 

@@ -5,6 +5,7 @@ Does not belong here: what a tenant may see (the SQL endpoint's rules), or any d
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -87,9 +88,7 @@ def tenant_key(settings: Settings, tenant_id: str) -> bytes:
     if not path.exists():
         with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
             file.write(secrets.token_hex(KEY_BYTES))
-        try:
+        with contextlib.suppress(FileExistsError):
             os.link(partial, path)
-        except FileExistsError:
-            pass
         partial.unlink()
     return bytes.fromhex(path.read_text().strip())

@@ -29,7 +29,9 @@ GOLD = tuple(t for t in TABLES.values() if t.layer == "gold")
 Event = dict[str, Any]
 
 
-def event(number: int, tenant: str, day: str = "2026-03-02", *, time: str = "10:00:00", ok: bool = True, user: int = 1, **fields: Any) -> Event:
+def event(
+    number: int, tenant: str, day: str = "2026-03-02", *, time: str = "10:00:00", ok: bool = True, user: int = 1, **fields: Any
+) -> Event:
     """A sign-in by password as the provider logs it."""
     stamp = f"{day}T{time}.000Z"
     made = {

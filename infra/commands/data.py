@@ -135,7 +135,13 @@ def _show_run(run_id: str, as_json: bool) -> None:
 
 def steps_table(steps: list[dict[str, Any]]) -> Table:
     """Steps of a run as people read them."""
-    shown = Table("pipeline", "table", "status", *(right(h) for h in ("s", "read", "inserted", "updated", "quarantined", "held back", "duplicate")), "error")
+    shown = Table(
+        "pipeline",
+        "table",
+        "status",
+        *(right(h) for h in ("s", "read", "inserted", "updated", "quarantined", "held back", "duplicate")),
+        "error",
+    )
     for step in steps:
         numbers = ("rows_read", "rows_inserted", "rows_updated", "rows_quarantined", "rows_held_back", "rows_duplicate")
         shown.add_row(

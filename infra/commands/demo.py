@@ -107,17 +107,25 @@ def materialize(settings: Settings, console: Console) -> None:
 def report(settings: Settings, console: Console) -> None:
     """What came in, where to look, and what to do next."""
     console.print(_pipelines(OpsReader(settings).rows(PIPELINES)))
-    console.print("The provider's events of the tenants sim-* are synthetic; the other data are public samples (demo_data/).", highlight=False)
+    console.print(
+        "The provider's events of the tenants sim-* are synthetic; the other data are public samples (demo_data/).", highlight=False
+    )
     for title, address in addresses(settings).items():
         console.print(f"  {title:<12} {address}", soft_wrap=True, highlight=False)
-    console.print(f"  sign-in      user {FIRST_ACCOUNT}, password {PASSWORD_VARIABLE} in {settings.home / CREDENTIALS_FILE}", soft_wrap=True, highlight=False)
-    console.print(f"\n  lakehouse sql \"{' '.join(SAMPLE_QUERY.split())}\"", soft_wrap=True, highlight=False)
+    console.print(
+        f"  sign-in      user {FIRST_ACCOUNT}, password {PASSWORD_VARIABLE} in {settings.home / CREDENTIALS_FILE}",
+        soft_wrap=True,
+        highlight=False,
+    )
+    console.print(f'\n  lakehouse sql "{" ".join(SAMPLE_QUERY.split())}"', soft_wrap=True, highlight=False)
     answer = query(settings, SAMPLE_QUERY)
     shown = Table(*answer.columns, box=None)
     for row in answer.rows:
         shown.add_row(*map(str, row))
     console.print(shown)
-    console.print("\nNext: open the operations page above, or land your own files: `lakehouse land SOURCE FILE... --tenant ID`", highlight=False)
+    console.print(
+        "\nNext: open the operations page above, or land your own files: `lakehouse land SOURCE FILE... --tenant ID`", highlight=False
+    )
 
 
 def _pipelines(rows: list[dict[str, Any]]) -> Table:

@@ -75,7 +75,9 @@ def preview(
         return
     console = Console()
     for row in seen.rows:
-        console.print("  ".join(f"{k}={v}" for k, v in row.items() if v is not None and not k.startswith("_")), highlight=False, soft_wrap=True)
+        console.print(
+            "  ".join(f"{k}={v}" for k, v in row.items() if v is not None and not k.startswith("_")), highlight=False, soft_wrap=True
+        )
     for place, reasons, text in seen.rejects:
         console.print(f"rejected, record {place}: {', '.join(reasons)}: {text[:TEXT_SHOWN]}", highlight=False, soft_wrap=True, markup=False)
     console.print(f"{len(seen.rows)} rows, {len(seen.rejects)} rejected, {seen.not_applicable} not applicable", highlight=False)

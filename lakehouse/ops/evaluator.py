@@ -26,7 +26,8 @@ where fact = 'start' and host = ?
   and not exists (
       select 1 from ops.run_events as ended
       where ended.fact in ('end', 'verdict') and ended.run_id = started.run_id
-        and ended.asset = started.asset and ended.attempt = started.attempt
+        and ended.pipeline = started.pipeline and ended.asset = started.asset
+        and ended.attempt = started.attempt and ended.started_at = started.started_at
   )
 """
 

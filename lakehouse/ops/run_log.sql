@@ -10,7 +10,7 @@ from (
     select
         *,
         row_number() over (
-            partition by run_id, asset, attempt
+            partition by run_id, pipeline, asset, attempt, started_at
             order by case fact when 'end' then 2 when 'verdict' then 1 else 0 end desc, recorded_at desc
         ) as newest
     from ops.run_events

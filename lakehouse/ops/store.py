@@ -46,7 +46,7 @@ def table_uri(settings: Settings, declared: Table) -> str:
 def _store_errors(doing: str) -> Iterator[None]:
     try:
         yield
-    except STORE_ERRORS as error:
+    except (*STORE_ERRORS, duckdb.IOException, duckdb.InvalidInputException) as error:
         raise InfrastructureError(f"the store did not answer while {doing}: {_gist(error)}", next_step="run `lakehouse doctor`") from error
 
 
@@ -214,7 +214,7 @@ class OpsReader:
 
     def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[dict[str, Any]]:
         """The same, as a list of dictionaries."""
-        return self.query(sql, parameters).to_pylist()
+        return list(self.query(sql, parameters).to_pylist())
 
     def _refresh(self, declared: Table) -> None:
         try:
@@ -240,5 +240,3 @@ class OpsReader:
         if declared.name == "ops.run_events":
             self._connection.execute(f"create or replace view ops.run_log as {RUN_LOG_SQL}")
         self._versions[declared.name] = version
-
-

@@ -11,10 +11,7 @@ from lakehouse.tables.bronze import bronze_table
 from lakehouse.tables.model import Column, Definition, Layer, Sla, Table
 
 TABLES: dict[str, Table] = {
-    declared.name: declared
-    for module in (bronze, silver, gold, ops)
-    for declared in vars(module).values()
-    if isinstance(declared, Table)
+    declared.name: declared for module in (bronze, silver, gold, ops) for declared in vars(module).values() if isinstance(declared, Table)
 }
 """All tables but the bronze ones, which are made from the source declarations; by name, in the order of the data's way."""
 

@@ -73,7 +73,7 @@ RUN_EVENTS = Table(
         RECORDED_AT,
         RECORDED_DATE,
     ),
-    key=("run_id", "asset", "attempt", "fact"),
+    key=("run_id", "pipeline", "asset", "attempt", "started_at", "fact"),
     partition_by=("recorded_date",),
 )
 

@@ -21,7 +21,9 @@ MODULES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob
 @pytest.mark.parametrize("package", PACKAGES)
 def test_each_package_resolves_inside_this_checkout(package: str) -> None:
     found = importlib.util.find_spec(package)
-    assert found and found.origin and Path(found.origin).is_relative_to(ROOT), f"{package} is {found}; install the checkout, not a copy"
+    assert found
+    assert found.origin
+    assert Path(found.origin).is_relative_to(ROOT), f"{package} is {found}; install the checkout, not a copy"
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(ROOT)))
@@ -61,5 +63,8 @@ def test_the_project_names_no_registry_host_and_no_machine(word: str) -> None:
 def _is_ours(path: Path) -> bool:
     relative = path.relative_to(ROOT)
     outside = {".git", ".venv", "__pycache__", "demo_data", "data", ".mypy_cache", ".ruff_cache", ".pytest_cache", ".hypothesis"}
-    is_text = path.suffix in {".py", ".toml", ".md", ".yaml", ".yml", ".sh", ".txt", ".lock", ".sql", ".css", ".js", ".in"} or path.name == "Makefile"
+    is_text = (
+        path.suffix in {".py", ".toml", ".md", ".yaml", ".yml", ".sh", ".txt", ".lock", ".sql", ".css", ".js", ".in"}
+        or path.name == "Makefile"
+    )
     return is_text and not outside & set(relative.parts) and path != Path(__file__)

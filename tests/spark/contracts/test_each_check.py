@@ -96,6 +96,8 @@ def test_a_dropped_and_a_retyped_column_close_the_gate(spark: SparkSession, tabl
     schema = verdict.results[0]
     assert (schema.check_name, schema.outcome, schema.observed) == ("schema", Outcome.FAILED, 2.0)
     assert schema in verdict.blocking
+    assert verdict.problems[0] == f"columns missing: {dropped}"
+    assert verdict.problems[1].startswith(f"types that differ: {retyped} array<int> for ")
     assert {r.outcome for r in verdict.results[1:]} <= {Outcome.PASSED, Outcome.NOT_EVALUATED}
 
 

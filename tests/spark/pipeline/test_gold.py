@@ -70,7 +70,8 @@ def test_incremental_equals_full_after_shuffled_late_arrivals(lake: TestLake) ->
         TenantRegistry(lake.settings).declare(Tenant(f"shuffled{n}", zone, zone))
     events = [
         (f"shuffled{n % 3}", event(n, f"shuffled{n % 3}", (date(2024, 1, 1) + timedelta(days=rng.randrange(75))).isoformat(),
-                                   time=f"{rng.randrange(24):02d}:{rng.randrange(60):02d}:00", ok=rng.random() < 0.7, user=rng.randrange(9)))
+                                   time=f"{rng.randrange(24):02d}:{rng.randrange(60):02d}:00",
+                                   ok=rng.random() < 0.7, user=rng.randrange(9)))
         for n in range(240)
     ]  # fmt: skip
     rng.shuffle(events)
@@ -85,7 +86,8 @@ def assert_incremental_equals_full(lake: TestLake) -> None:
     for declared in GOLD:
         whole = compute(lake.context, Work(declared, 0, None, taken_in(declared))).select(*declared.column_names)
         kept = lake.context.session.table(declared.name).select(*declared.column_names)
-        assert whole.exceptAll(kept).count() == 0 and kept.exceptAll(whole).count() == 0, declared.name
+        assert whole.exceptAll(kept).count() == 0, declared.name
+        assert kept.exceptAll(whole).count() == 0, declared.name
 
 
 def test_gold_counts_only_live_plausible_attempts(lake: TestLake) -> None:

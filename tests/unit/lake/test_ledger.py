@@ -57,7 +57,8 @@ def land(settings: Settings, name: str, body: bytes) -> str:
 def test_records_are_counted_before_parsing(settings: Settings) -> None:
     land(settings, "a.jsonl", b'\xef\xbb\xbf{"a": 1}\r\n\r\n  \n{"b": 2}\n{"c": 3}')
     batch = ledger(settings).claim()
-    assert batch is not None and [f.records for f in batch.files] == [3]
+    assert batch is not None
+    assert [f.records for f in batch.files] == [3]
 
 
 def test_of_racing_claims_one_gets_the_files(settings: Settings) -> None:
@@ -74,7 +75,8 @@ def test_a_claim_whose_process_died_before_telling_the_ledger_is_found(settings:
     dying = ledger(settings)
     monkeypatch.setattr(dying, "_record_claims", lambda batches: None)
     batch = dying.claim()
-    assert batch is not None and ledger(settings).pending() == []
+    assert batch is not None
+    assert ledger(settings).pending() == []
     assert [b.batch_id for b in ledger(settings).unfinished()] == [batch.batch_id]
 
 
@@ -84,7 +86,8 @@ def test_a_batch_goes_from_claimed_to_published_with_its_counts(settings: Settin
     batch = book.claim()
     assert batch is not None
     book.record(batch, State.BRONZE, {key: FileCounts(published=1)})
-    assert book.unfinished() == [] and [b.batch_id for b in book.awaiting_silver()] == [batch.batch_id]
+    assert book.unfinished() == []
+    assert [b.batch_id for b in book.awaiting_silver()] == [batch.batch_id]
     book.advance(batch, State.PUBLISHED)
     assert book.awaiting_silver() == []
     (row,) = OpsReader(settings).rows("select published from ctl.files where state = 'published'")
@@ -94,7 +97,8 @@ def test_a_batch_goes_from_claimed_to_published_with_its_counts(settings: Settin
 def test_a_batch_reads_back_as_it_was_claimed(settings: Settings) -> None:
     land(settings, "a.jsonl", b"{}\n")
     batch = ledger(settings).claim()
-    assert batch is not None and Batch.from_json(batch.to_json()) == batch
+    assert batch is not None
+    assert Batch.from_json(batch.to_json()) == batch
 
 
 def test_the_same_bytes_under_a_new_time_are_not_claimed_again(settings: Settings) -> None:
