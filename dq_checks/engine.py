@@ -126,7 +126,7 @@ class _Cursor:
         self._rows = []
 
 
-class _Connection(SparkDataFrameDataSourceConnectionWrapper):  # type: ignore[misc]
+class _Connection(SparkDataFrameDataSourceConnectionWrapper):
     def __init__(self, session: SparkSession, trouble: _Trouble) -> None:
         super().__init__(session)
         self._trouble = trouble
@@ -135,7 +135,7 @@ class _Connection(SparkDataFrameDataSourceConnectionWrapper):  # type: ignore[mi
         return _Cursor(self._session, self._trouble)
 
 
-class _Source(ContractYamlSource, file_type=FileType.CONTRACT):  # type: ignore[misc, call-arg]
+class _Source(ContractYamlSource, file_type=FileType.CONTRACT):  # type: ignore[call-arg]
     """A contract's text. All of Soda shares one YAML parser, which is not safe for threads."""
 
     _parser = threading.Lock()

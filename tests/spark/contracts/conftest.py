@@ -1,11 +1,10 @@
-"""Spark for these tests: a session to be deleted once the suite's own `spark` fixture serves them, and cheap small queries.
+"""Cheap small queries for the tests of contracts.
 
-Does not belong here: rows or views, which stand with the tests.
+Does not belong here: the session (tests.spark.conftest), or rows and views (rows.py).
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 
 import pytest
@@ -17,16 +16,6 @@ INTERPRETED = {
     "spark.sql.adaptive.enabled": "false",
     "spark.sql.shuffle.partitions": "1",
 }
-
-
-@pytest.fixture(scope="session")
-def spark() -> Iterator[SparkSession]:
-    """A local session; `CONTRACTS_SPARK=connect` makes it a Connect one."""
-    builder = SparkSession.builder
-    builder = builder.remote("local[2]") if os.environ.get("CONTRACTS_SPARK") == "connect" else builder.master("local[2]")
-    session = (builder.config("spark.sql.session.timeZone", "UTC").config("spark.ui.enabled", "false")).getOrCreate()
-    yield session
-    session.stop()
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -51,20 +51,19 @@ def test_scope_limits_the_table_stage(spark: SparkSession) -> None:
 
 
 def test_a_table_of_the_catalog(spark: SparkSession) -> None:
-    spark.sql("create schema if not exists gold")
-    spark.sql("drop table if exists gold.auth_daily")
+    spark.sql("create schema if not exists contracts_scratch")
     try:
         view(spark, DAILY, [good_row(DAILY)])
-        spark.sql("create table gold.auth_daily using parquet as select * from staged")
+        spark.sql("create table contracts_scratch.daily using parquet as select * from staged")
         for stage in Stage:
-            verdict = verify(spark, contract_for(DAILY), "gold.auth_daily", stage, {})
+            verdict = verify(spark, contract_for(DAILY), "contracts_scratch.daily", stage, {})
             assert verdict.passed == len(verdict.results), str(verdict)
     finally:
-        spark.sql("drop table if exists gold.auth_daily")
+        spark.sql("drop schema contracts_scratch cascade")
 
 
 @pytest.mark.parametrize("stage", Stage)
-@pytest.mark.parametrize("dataset", ["nowhere", "gold.nowhere", "noschema.nowhere"])
+@pytest.mark.parametrize("dataset", ["nowhere", "default.nowhere", "noschema.nowhere"])
 def test_a_missing_table_closes_the_gate_and_does_not_raise(spark: SparkSession, stage: Stage, dataset: str) -> None:
     verdict = verify(spark, contract_for(DAILY), dataset, stage, {})
     assert {r.outcome for r in verdict.results} == {Outcome.NOT_EVALUATED}
