@@ -20,7 +20,7 @@ from jobs.gold import MONTH_DAYS, TRANSFORMS, attempts, only_days, with_day
 from lakehouse import failpoints
 from lakehouse.delta import Changes, DeltaLog, replace
 from lakehouse.ops.runs import Facts
-from lakehouse.spark import tune
+from lakehouse.spark import checkpoint, tune
 from lakehouse.tables import Table, table
 from lakehouse.tenants import TenantRegistry
 
@@ -134,7 +134,7 @@ def _publish(context: Context, work: Work, facts: Facts) -> None:
     tune(context.session, _rows_to_read(context, work))
     facts.input_versions = f'{{"{declared.inputs[0]}": {work.version}}}'
     facts.partition = "all days" if work.days is None else f"{min(work.days)}..{max(work.days)}"
-    computed = compute(context, work).localCheckpoint()
+    computed = checkpoint(compute(context, work))
     audit(context, PIPELINE, declared, view_of(computed, declared), Stage.BATCH, facts, {})
     failpoints.reached(failpoints.STAGED)
     about = {"transaction": work.transaction, "version": work.version, "run_id": context.run.run_id}

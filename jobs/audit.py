@@ -63,7 +63,8 @@ def audit(
     if verdict.blocking:
         names = ", ".join(result.check_name for result in verdict.blocking)
         raise DataError(
-            f"{declared.name}: nothing published, contract broken: {names}", next_step=f"see ops.check_results of run {context.run.run_id}"
+            f"{declared.name}: nothing published, contract broken: {names}; {verdict}",
+            next_step=f"see ops.check_results of run {context.run.run_id}",
         )
     return verdict
 

@@ -15,6 +15,7 @@ from pyspark.sql import functions as F
 from jobs.parse import parse_fields
 from lakehouse.ledger import Batch
 from lakehouse.sources import Source
+from lakehouse.spark import checkpoint
 
 KEY = ("tenant_id", "event_id", "raw_hash")
 """What makes a record the same record."""
@@ -139,18 +140,12 @@ def with_duplicates(judged: DataFrame, published: DataFrame | None, key: Sequenc
     """
     good = judged.where(F.size("_reasons") == 0)
     place = F.struct("_source_file", "_row")
-    repeated = good.groupBy(*key).agg(F.count(F.lit(1)).alias("_times"), F.min(place).alias("_first")).where("_times > 1").localCheckpoint()
+    repeated = checkpoint(good.groupBy(*key).agg(F.count(F.lit(1)).alias("_times"), F.min(place).alias("_first")).where("_times > 1"))
     marked = judged.join(repeated.drop("_times"), list(key), "left")
     is_later = F.col("_first").isNotNull() & (place != F.col("_first"))
     if published is None:
         return marked.withColumn("_duplicate", F.coalesce(is_later, F.lit(False))).drop("_first")
-    known = (
-        published.join(good.select(*key), list(key), "left_semi")
-        .select(*key)
-        .distinct()
-        .withColumn("_known", F.lit(True))
-        .localCheckpoint()
-    )
+    known = checkpoint(published.join(good.select(*key), list(key), "left_semi").select(*key).distinct().withColumn("_known", F.lit(True)))
     return (
         marked.join(known, list(key), "left")
         .withColumn("_duplicate", F.coalesce(is_later, F.lit(False)) | F.col("_known").isNotNull())

@@ -34,7 +34,7 @@ from lakehouse.delta import DeltaLog, append, qualified, quoted, run_once
 from lakehouse.ledger import Batch, FileCounts, Release, State
 from lakehouse.ops.runs import Facts
 from lakehouse.sources import Source
-from lakehouse.spark import tune
+from lakehouse.spark import checkpoint, tune
 from lakehouse.tables import table
 from lakehouse.tenants import tenant_key
 
@@ -114,7 +114,7 @@ def _identified(context: Context, source: Source, batch: Batch) -> DataFrame:
     else:
         tenant = F.regexp_extract(F.col("_path"), r"/tenant=([^/]+)/", 1)
         records = read_records(context.session, context.settings, source, batch).withColumn("tenant_id", tenant)
-    return identify(records, source, keys).localCheckpoint()
+    return checkpoint(identify(records, source, keys))
 
 
 def _held_back(context: Context, wanted: Release) -> DataFrame:

@@ -27,6 +27,7 @@ from jobs.silver import APPLICABLE, map_to_silver
 from lakehouse.landing import GZIP_MAGIC
 from lakehouse.ledger import Batch
 from lakehouse.sources import Format, Source
+from lakehouse.spark import checkpoint
 from lakehouse.tables import table
 
 TENANT = "preview"
@@ -48,9 +49,9 @@ def preview(session: SparkSession, source: Source, file: Path, limit: int) -> Pr
     keys, batch = hmac_keys(session, {TENANT: b"preview"}), Batch("preview-0", source.name, datetime.now(UTC), ())
     place = session.createDataFrame([(file.name, 0, file.name, 0)], "_path string, _block long, _source_file string, _shift long")
     staged = stage(identify(records.withColumn("tenant_id", F.lit(TENANT)), source, keys), place, source, batch)
-    bronze = with_reasons(staged, [(r.name, r.violated) for r in contract_for(source.bronze).row_rules]).localCheckpoint()
+    bronze = checkpoint(with_reasons(staged, [(r.name, r.violated) for r in contract_for(source.bronze).row_rules]))
     mapped = map_to_silver(bronze.where("size(_reasons) = 0"), source).withColumn(CORRUPT, F.lit(None).cast("string"))
-    silver = with_reasons(mapped, [(r.name, r.violated) for r in contract_for(table(source.silver.table)).row_rules]).localCheckpoint()
+    silver = checkpoint(with_reasons(mapped, [(r.name, r.violated) for r in contract_for(table(source.silver.table)).row_rules]))
     text = dict(enumerate(texts, 1))
     judged = [*bronze.where("size(_reasons) > 0").collect(), *silver.where(f"{APPLICABLE} and size(_reasons) > 0").collect()]
     good = silver.where(f"{APPLICABLE} and size(_reasons) = 0").drop(APPLICABLE, "_reasons", CORRUPT)

@@ -27,7 +27,7 @@ from lakehouse.errors import ConfigurationError
 from lakehouse.ledger import Batch, Release, State
 from lakehouse.ops.runs import Facts
 from lakehouse.sources import Source
-from lakehouse.spark import tune
+from lakehouse.spark import checkpoint, tune
 from lakehouse.tables import Table, table
 
 LINEAGE_COLUMNS = ("_source_file", "_row", "_batch_id", "_ingested_at", "mapping_version")
@@ -68,7 +68,7 @@ def release(context: Context, source: Source, wanted: Release) -> int:
         & (F.col("_batch_id") == wanted.batch_id)
         & (F.col("tenant_id") == wanted.tenant_id)
     )
-    held = waiting.select(*PLACE).localCheckpoint()
+    held = checkpoint(waiting.select(*PLACE))
     count = held.count()
     if count:
         rows = _bronze_rows(context, source, wanted.batch_id).join(held, list(PLACE), "left_semi")
@@ -145,12 +145,10 @@ def _publish_staged(context: Context, source: Source, declared: Table, portion: 
     tune(context.session, portion.rows_read)
     expanded = expand(portion.rows, source)
     contract = contract_for(declared)
-    mapped = map_to_silver(expanded, source).localCheckpoint()
+    mapped = checkpoint(map_to_silver(expanded, source))
     applicable = mapped.where(APPLICABLE).drop(APPLICABLE).withColumn(CORRUPT, F.lit(None).cast("string"))
     judged = with_reasons(applicable, [(r.name, r.violated) for r in contract.row_rules])
-    compared = (
-        compare_entities(context, judged, declared) if declared.latest_by else compare_events(context, judged, declared, portion)
-    )
+    compared = compare_entities(context, judged, declared) if declared.latest_by else compare_events(context, judged, declared, portion)
     view, variables = view_of(compared, declared), {"max_rejected_share": str(source.max_rejected_share)}
     held = failing_slices(context, contract, view, variables) if portion.thresholds else {}
     audit(context, source.name, declared, view, Stage.BATCH, facts, variables)
@@ -180,7 +178,7 @@ def compare_events(context: Context, judged: DataFrame, declared: Table, portion
     rows = judged.withColumn("_content", F.xxhash64(F.to_json(F.struct(*said))))
     good = rows.where(F.size("_reasons") == 0)
     place = F.struct(*PLACE, "_content")
-    repeated = good.groupBy(*key).agg(F.count(F.lit(1)).alias("_times"), F.min(place).alias("_first")).where("_times > 1").localCheckpoint()
+    repeated = checkpoint(good.groupBy(*key).agg(F.count(F.lit(1)).alias("_times"), F.min(place).alias("_first")).where("_times > 1"))
     known = _published_events(context, declared, good, said, portion)
     marked = rows.join(repeated.drop("_times"), key, "left").join(known, key, "left")
     first = F.coalesce(
@@ -205,7 +203,7 @@ def _published_events(context: Context, declared: Table, good: DataFrame, said: 
     others = f"not ({portion.replaces})" if portion.replaces else f"_batch_id != {quoted(portion.transaction)}"
     published = context.session.table(declared.name).where(F.col("event_date").isin(searched)).where(others)
     repeated = published.join(good.select(*key).distinct(), key, "left_semi")
-    return repeated.select(*key, F.xxhash64(F.to_json(F.struct(*said))).alias("_known")).localCheckpoint()
+    return checkpoint(repeated.select(*key, F.xxhash64(F.to_json(F.struct(*said))).alias("_known")))
 
 
 SAME_ID_WITHIN_DAYS = 7

@@ -9,11 +9,14 @@ from typing import Any
 
 import grpc
 from pyspark.errors.exceptions.connect import SparkConnectGrpcException
-from pyspark.sql import SparkSession
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql.connect.client.retries import DefaultPolicy
 
 from lakehouse.errors import ConfigurationError, InfrastructureError
 from lakehouse.settings import Settings
 
+CONNECT_RETRIES = 4
+"""With waits that grow to some seconds; the client's own default asks a dead server for ten minutes."""
 GONE = ("UNAVAILABLE", "Connection refused", "INVALID_HANDLE", "Socket closed", "failed to connect", "session_closed", "CANCELLED")
 
 
@@ -26,12 +29,24 @@ def connect(settings: Settings) -> SparkSession:
         raise ConfigurationError("no Spark server is known", next_step="run `lakehouse up`, or set LAKEHOUSE_SPARK_REMOTE")
     try:
         session = SparkSession.builder.remote(_with_token(settings)).create()
+        session.client.set_retry_policies([DefaultPolicy(max_retries=CONNECT_RETRIES)])
         session.sql("select 1").collect()
     except Exception as error:
         if is_spark_gone(error):
             raise InfrastructureError(f"Spark does not answer at {settings.spark_remote}", next_step="run `lakehouse status`") from error
         raise
     return session
+
+
+def checkpoint(rows: DataFrame) -> DataFrame:
+    """Compute rows once and keep them on the server, in the session they belong to, for as long as the result is referenced.
+
+    Spark Connect attaches what it keeps to the process's active session, whichever session computed it; with two sessions in a
+    process the rows would not be found again.
+    """
+    session: Any = rows.sparkSession
+    type(session)._set_default_and_active_session(session)
+    return rows.localCheckpoint()
 
 
 SMALL_RECORDS = 200_000

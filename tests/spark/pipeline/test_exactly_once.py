@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Iterator
 
 import pytest
 
@@ -31,7 +30,7 @@ def ids(tenant: str, *numbers: int) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def once(lake: TestLake) -> Iterator[TestLake]:
+def once(lake: TestLake) -> TestLake:
     """The lake after two runs; `moved` tells the versions before and after a third one with nothing to do."""
     lake.land("plain", "a.jsonl", events("plain", *range(30)))
     lake.land("renamed", "a.jsonl", events("renamed", *range(5)))
@@ -53,7 +52,7 @@ def once(lake: TestLake) -> Iterator[TestLake]:
     lake.land("clash", "b.jsonl", [event(1, "clash", ok=False)])
     lake.land("plain", "b.jsonl", events("plain", *range(30, 40)))
     lake.run()
-    yield lake
+    return lake
 
 
 def test_each_landed_record_is_once_in_bronze_and_silver(once: TestLake) -> None:
