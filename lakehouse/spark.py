@@ -41,11 +41,11 @@ def connect(settings: Settings) -> SparkSession:
 def checkpoint(rows: DataFrame) -> DataFrame:
     """Compute rows once and keep them on the server, in the session they belong to, for as long as the result is referenced.
 
-    Spark Connect attaches what it keeps to the process's active session, whichever session computed it; with two sessions in a
-    process the rows would not be found again.
+    Spark Connect attaches what it keeps to the process's active session, whichever session computed it; with a second session in the
+    process, or one from before the server was restarted, the rows would not be found again.
     """
     session: Any = rows.sparkSession
-    type(session)._set_default_and_active_session(session)
+    type(session)._active_session.session = session
     return rows.localCheckpoint()
 
 
