@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 TESTS := $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check unit spark stack drill bench lock clean
+.PHONY: help demo test check unit spark stack docs lock clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -31,11 +31,8 @@ stack: $(READY) ## tests with everything up and a real browser
 	@$(BIN)/python -m infra.browser
 	$(TESTS) tests/stack
 
-drill: $(READY) ## the long, resumable form of the crash tests (bars 1 to 4)
-	$(BIN)/python -m tests.drill
-
-bench: $(READY) ## measure rates, start times and memory on this machine
-	$(BIN)/python -m tests.bench
+docs: $(READY) ## render the data dictionary from the declarations
+	LAKEHOUSE_HOME=$(VENV)/none $(BIN)/lakehouse dictionary > docs/data_dictionary.md
 
 lock: $(READY) ## resolve the dependencies of pyproject.toml anew into the hash-locked lists
 	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes --no-header -o requirements.lock
