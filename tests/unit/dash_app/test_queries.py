@@ -101,9 +101,10 @@ def test_success_rate_looks_at_the_newest_attempts_only():
 
 
 def test_a_killed_attempt_is_terminated_until_its_end_comes_late():
-    killed = [fact("start", "a", "RUNNING", NOON - hours(3)), fact("verdict", "a", "TERMINATED", NOON - hours(2))]
+    began = NOON - hours(3)
+    killed = [fact("start", "a", "RUNNING", began), fact("verdict", "a", "TERMINATED", NOON - hours(2), started_at=began)]
     assert only(killed)["status"] == "TERMINATED"
-    late_end = fact("end", "a", "SUCCEEDED", NOON - hours(2.5), rows_inserted=7)
+    late_end = fact("end", "a", "SUCCEEDED", NOON - hours(2.5), rows_inserted=7, started_at=began)
     row = only([*killed, late_end])
     assert (row["status"], row["rows_inserted"], row["succeeded"], row["rated"]) == ("SUCCEEDED", 7, 1, 1)
 
