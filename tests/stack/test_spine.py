@@ -5,24 +5,13 @@ from __future__ import annotations
 import pytest
 from rich.console import Console
 
-from infra.commands.demo import land_demo_data, materialize
-from infra.preparation import prepare
+from infra.commands.demo import materialize
 from infra.trino_client import RefusedQuery, query
 from lakehouse.ops.store import OpsReader
-from lakehouse.settings import Settings
 from lakehouse.tables import TABLES, table
 from tests.lake import TestLake
 
-EVENTS = 3000
 RUN_LOG = "select run_id, pipeline, asset, attempt, status, rows_read, rows_inserted from ops.run_log order by 1, 2, 3, 4"
-
-
-@pytest.fixture(scope="module")
-def lake(full_stack: Settings) -> TestLake:
-    prepare(full_stack)
-    land_demo_data(full_stack, EVENTS)
-    materialize(full_stack, Console(quiet=True))
-    return TestLake(full_stack)
 
 
 def test_every_landed_record_is_accounted_for(lake: TestLake) -> None:
