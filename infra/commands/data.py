@@ -34,7 +34,8 @@ from ops.run_log where run_id = ? order by started_at
 LATEST_RUNS = """
 select run_id, min(started_at) as started_at, max(ended_at) as ended_at, count(*) as steps,
        count(*) filter (where status in ('FAILED', 'TERMINATED')) as failed, count(*) filter (where status = 'RUNNING') as running,
-       sum(rows_inserted) as rows_inserted, sum(rows_quarantined) as rows_quarantined, any_value("trigger") as started_by
+       sum(rows_inserted)::bigint as rows_inserted, sum(rows_quarantined)::bigint as rows_quarantined,
+       any_value("trigger") as started_by
 from ops.run_log group by run_id order by started_at desc limit ?
 """
 
