@@ -19,10 +19,10 @@ AFTER_NUMBERS = {"cellClass": "after-num", "headerClass": "after-num"}
 COUNTS = (
     ("rows_read", "Read", f"Records or rows read, {OF_LAST}", 70),
     ("rows_inserted", "Inserted", f"Rows inserted, {OF_LAST}", 70),
-    ("rows_updated", "Updated", f"Rows updated, {OF_LAST}", 62),
-    ("rows_deleted", "Deleted", f"Rows deleted, {OF_LAST}", 58),
-    ("rows_quarantined", "Quarantined", f"Rows set aside with the reason, {OF_LAST}", 84),
-    ("rows_duplicate", "Duplicate", f"Rows that were there already, {OF_LAST}", 70),
+    ("rows_updated", "Updated", f"Rows updated, {OF_LAST}", 66),
+    ("rows_deleted", "Deleted", f"Rows deleted, {OF_LAST}", 62),
+    ("rows_quarantined", "Quarantined", f"Rows set aside with the reason, {OF_LAST}", 92),
+    ("rows_duplicate", "Duplicate", f"Rows that were there already, {OF_LAST}", 72),
     ("rows_held_back", "Held back", f"Rows held back with their tenant's slice, {OF_LAST}", 52),
 )
 
@@ -46,11 +46,11 @@ def _numeric(field: str, heading: str, tip: str, least_px: int, formatter: str =
 
 
 PIPELINE_COLUMNS = [
-    _column("pipeline", "Pipeline and table", "Pipeline", flex=20, minWidth=184),
+    _column("pipeline", "Pipeline and table", "Pipeline", flex=20, minWidth=172),
     _column("layer", "Layer", "Layer", flex=7, minWidth=74),
-    _column("label", "Status", "Status", flex=11, minWidth=112, comparator={"function": "byTone"}),
-    _column("last_success_ms", "Last success", "Ago", flex=8, minWidth=76),
-    _numeric("duration_s", "Duration", f"Duration {OF_LAST}", 64, "seconds"),
+    _column("label", "Status", "Status", flex=11, minWidth=108, comparator={"function": "byTone"}),
+    _column("last_success_ms", "Last success", "Ago", flex=8, minWidth=70),
+    _numeric("duration_s", "Duration", f"Duration {OF_LAST}", 68, "seconds"),
     *[_numeric(*counted) for counted in COUNTS],
     _numeric("success_rate", "Success", f"Share of the last {RATED_ATTEMPTS} attempts that succeeded.", 72, cellRenderer="SuccessRate"),
     _column(

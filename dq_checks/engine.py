@@ -22,6 +22,7 @@ from dq_checks.contract import DEFAULTS, Contract, dataset_path
 from dq_checks.model import Check, Severity, Stage
 from dq_checks.verdict import CheckResult, Outcome, Verdict
 from lakehouse.errors import InfrastructureError
+from lakehouse.spark import what_is_missing
 
 NO_DOTENV = "PYTHON_DOTENV_DISABLED"
 
@@ -251,7 +252,6 @@ def _filled(text: str, variables: Mapping[str, str]) -> str:
     return text
 
 
-METASTORE_ERRORS = ("HiveException", "MetaException", "TTransportException", "ConnectException", "UnknownHostException")
 DATA_EXCEPTION_STATES = ("22", "42")
 """SQLSTATE classes of errors that lie in the data or the query: the same call would fail again."""
 
@@ -263,7 +263,7 @@ CONNECTION_ERRORS = ("Py4JNetworkError", "_InactiveRpcError", "_MultiThreadedRen
 def unreachable(error: BaseException) -> bool:
     """Whether an error says that Spark, the store or the metastore did not answer, rather than that the check cannot hold."""
     if isinstance(error, AnalysisException | ParseException | IllegalArgumentException):
-        return any(name in str(error) for name in METASTORE_ERRORS)
+        return what_is_missing(error) is not None
     if isinstance(error, PySparkException):
         return not (error.getSqlState() or "").startswith(DATA_EXCEPTION_STATES)
     if isinstance(error, ConnectionError) or type(error).__name__ in CONNECTION_ERRORS:

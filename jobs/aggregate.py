@@ -52,11 +52,11 @@ def aggregate(context: Context, declared: Table, *, days: Collection[date] | Non
     Args:
         days: recompute these days of the input instead, as a backfill.
     """
-    with context.spark_errors():
+    with context.recorded_if_failing(PIPELINE, declared):
         work = plan(context, declared, days)
     if work is None:
         return None
-    with context.step(PIPELINE, declared) as facts, context.spark_errors():
+    with context.step(PIPELINE, declared) as facts, context.infrastructure_errors():
         _publish(context, work, facts)
     return work
 

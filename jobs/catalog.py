@@ -33,7 +33,7 @@ def ensure_catalog(context: Context) -> bool:
     if stamp.exists() and stamp.read_text() == wanted:
         return False
     OpsWriter(context.settings).create_tables()
-    with context.spark_errors():
+    with context.infrastructure_errors():
         create_schemas(context.session, context.settings)
         with ThreadPoolExecutor(CREATORS) as pool:
             list(pool.map(lambda declared: _ensure(context.session, context.settings, declared), tables))

@@ -20,7 +20,8 @@ from lakehouse.ops.runs import Run, Step
 from lakehouse.ops.store import OpsReader, OpsWriter
 from lakehouse.settings import Settings
 from lakehouse.sources import Source, load_sources
-from lakehouse.spark import connect, is_spark_gone, tune
+from lakehouse.spark import connect, is_spark_gone, tune, what_is_missing
+from lakehouse.store import store_errors
 from lakehouse.tables import Table
 
 log = logging.getLogger("lakehouse")
@@ -73,17 +74,31 @@ class Context:
         return Step(self.writer, self.run, pipeline, declared.name, declared.layer.value, declared)
 
     @contextmanager
-    def spark_errors(self) -> Iterator[None]:
-        """Turn the loss of the Spark server into an InfrastructureError, and forget the dead session."""
+    def recorded_if_failing(self, pipeline: str, declared: Table) -> Iterator[None]:
+        """For looking whether there is anything to do: a step is recorded only where that fails."""
         try:
-            yield
+            with self.infrastructure_errors():
+                yield
+        except Exception:
+            with self.step(pipeline, declared):
+                raise
+
+    @contextmanager
+    def infrastructure_errors(self) -> Iterator[None]:
+        """Turn the loss of a server during a step into an InfrastructureError; a dead Spark session is forgotten."""
+        try:
+            with store_errors():
+                yield
         except LakehouseError:
             raise
         except Exception as error:
-            if not is_spark_gone(error):
+            gone = is_spark_gone(error)
+            lost = "Spark went away" if gone else what_is_missing(error)
+            if lost is None:
                 raise
-            self.forget_session()
-            raise InfrastructureError("Spark went away during the step", next_step="nothing: the step is tried again") from error
+            if gone:
+                self.forget_session()
+            raise InfrastructureError(f"{lost} during the step", next_step="nothing: the step is tried again") from error
 
     def forget_session(self) -> None:
         """Drop the session and what was staged in it."""

@@ -48,38 +48,43 @@ def ingest(context: Context, source: Source) -> list[Batch]:
     Returns the batches that were published. Raises LakehouseError; what was published before stays so.
     """
     ledger = context.ledger(source)
-    batches = ledger.unfinished()
-    if claimed := ledger.claim():
-        batches.append(claimed)
+    with context.recorded_if_failing(source.name, source.bronze):
+        batches, has_landed = ledger.unfinished(), bool(ledger.pending())
     for batch in batches:
-        publish(context, source, batch)
+        with context.step(source.name, source.bronze) as facts, context.infrastructure_errors():
+            _publish(context, source, batch, facts)
+    if has_landed:
+        with context.step(source.name, source.bronze) as facts, context.infrastructure_errors():
+            if claimed := ledger.claim():
+                _publish(context, source, claimed, facts)
+                batches.append(claimed)
     return batches
 
 
 def release(context: Context, source: Source, wanted: Release) -> Batch | None:
     """Publish to bronze the slice that an earlier batch held back, its thresholds waived. Returns None where nothing is held."""
-    held = _held_back(context, wanted).groupBy("_source_file").count().collect()
-    batch = context.ledger(source).claim_release(wanted, {row["_source_file"]: row["count"] for row in held})
-    if batch:
-        publish(context, source, batch)
+    with context.step(source.name, source.bronze) as facts, context.infrastructure_errors():
+        held = _held_back(context, wanted).groupBy("_source_file").count().collect()
+        batch = context.ledger(source).claim_release(wanted, {row["_source_file"]: row["count"] for row in held})
+        if batch:
+            _publish(context, source, batch, facts)
     return batch
 
 
-def publish(context: Context, source: Source, batch: Batch) -> None:
+def _publish(context: Context, source: Source, batch: Batch, facts: Facts) -> None:
     """Publish one batch to bronze, whatever an earlier attempt at it has done already."""
-    with context.step(source.name, source.bronze) as facts, context.spark_errors():
-        facts.batch_id = batch.batch_id
-        batch = _without_overwritten(context, source, batch)
-        facts.rows_read = batch.records
-        tune(context.session, batch.records)
-        committed = DeltaLog(context.settings, source.bronze).commit_of(batch.batch_id)
-        counts = _recount(context, source, batch) if committed else _publish_staged(context, source, batch, facts)
-        if batch.release:
-            _take_out_of_quarantine(context, batch, batch.release)
-        failpoints.reached(failpoints.PUBLISHED)
-        context.ledger(source).record(batch, State.BRONZE, counts)
-        failpoints.reached(failpoints.RECORDED)
-        _fill(context, source, batch, counts, facts)
+    facts.batch_id = batch.batch_id
+    batch = _without_overwritten(context, source, batch)
+    facts.rows_read = batch.records
+    tune(context.session, batch.records)
+    committed = DeltaLog(context.settings, source.bronze).commit_of(batch.batch_id)
+    counts = _recount(context, source, batch) if committed else _publish_staged(context, source, batch, facts)
+    if batch.release:
+        _take_out_of_quarantine(context, batch, batch.release)
+    failpoints.reached(failpoints.PUBLISHED)
+    context.ledger(source).record(batch, State.BRONZE, counts)
+    failpoints.reached(failpoints.RECORDED)
+    _fill(context, source, batch, counts, facts)
 
 
 def _publish_staged(context: Context, source: Source, batch: Batch, facts: Facts) -> dict[str, FileCounts]:

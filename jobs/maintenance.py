@@ -30,7 +30,7 @@ def maintain_table(context: Context, declared: Table) -> bool:
     before = DeltaLog(context.settings, declared)
     files, partitions = before.file_counts()
     crowded = files > FILES_PER_PARTITION * max(partitions, 1)
-    with context.step(PIPELINE, declared) as facts, context.spark_errors():
+    with context.step(PIPELINE, declared) as facts, context.infrastructure_errors():
         if crowded:
             context.session.sql(f"optimize {qualified(declared)}").collect()
         failpoints.reached(failpoints.MAINTENANCE)

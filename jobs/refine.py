@@ -50,9 +50,10 @@ class Portion:
 def refine(context: Context, source: Source) -> list[Batch]:
     """Publish to silver the batches of a source that bronze has and silver has not. Returns them."""
     ledger = context.ledger(source)
-    batches = ledger.awaiting_silver()
+    with context.recorded_if_failing(source.name, table(source.silver.table)):
+        batches = ledger.awaiting_silver()
     for batch in batches:
-        with context.step(source.name, table(source.silver.table)) as facts, context.spark_errors():
+        with context.step(source.name, table(source.silver.table)) as facts, context.infrastructure_errors():
             _publish(context, source, _portion_of(context, source, batch), facts)
             ledger.advance(batch, State.PUBLISHED)
             failpoints.reached(failpoints.RECORDED)
@@ -73,7 +74,7 @@ def release(context: Context, source: Source, wanted: Release) -> int:
     if count:
         rows = _bronze_rows(context, source, wanted.batch_id).join(held, list(PLACE), "left_semi")
         transaction = f"{wanted.batch_id}.{wanted.tenant_id}.release"
-        with context.step(source.name, table(source.silver.table)) as facts, context.spark_errors():
+        with context.step(source.name, table(source.silver.table)) as facts, context.infrastructure_errors():
             _publish(context, source, Portion(transaction, wanted.batch_id, rows, count, thresholds=False), facts)
             run_once(
                 context.session,
@@ -99,7 +100,7 @@ def backfill(context: Context, source: Source, first: date, last: date) -> None:
     in_days = f"event_date between date'{first.isoformat()}' and date'{last.isoformat()}'"
     replaced = f"source = {quoted(source.name)} and {in_days}"
     transaction = f"backfill.{context.run.run_id}"
-    with context.step(source.name, declared) as facts, context.spark_errors():
+    with context.step(source.name, declared) as facts, context.infrastructure_errors():
         facts.partition = f"{first}..{last}"
         bronze = context.session.table(source.bronze.name).where(in_days)
         rows_read = bronze.count()

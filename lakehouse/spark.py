@@ -5,9 +5,11 @@ Does not belong here: Delta reads and writes (lakehouse.delta), or starting a se
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import grpc
+from pyspark.errors import PySparkException
 from pyspark.errors.exceptions.connect import SparkConnectGrpcException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.connect.client.retries import DefaultPolicy
@@ -18,6 +20,16 @@ from lakehouse.settings import Settings
 CONNECT_RETRIES = 4
 """With waits that grow to some seconds; the client's own default asks a dead server for ten minutes."""
 GONE = ("UNAVAILABLE", "Connection refused", "INVALID_HANDLE", "Socket closed", "failed to connect", "session_closed", "CANCELLED")
+METASTORE_ERRORS = ("HiveException", "MetaException", "TTransportException", "Could not connect to meta store")
+BEHIND_SPARK: Mapping[str, tuple[str, ...]] = {
+    "the metastore did not answer": METASTORE_ERRORS,
+    "the store did not answer": (
+        "AWSClientIOException", "SdkClientException", "NoHttpResponse", "ConnectException", "UnknownHostException",
+        "Unable to execute HTTP request", "AWSServiceIOException", "AWSStatus500Exception", "AWSServiceThrottledException",
+    ),
+    "another run wrote the table at the same time": ("DELTA_CONCURRENT_", "DELTA_METADATA_CHANGED", "ConcurrentTransactionException"),
+}  # fmt: skip
+"""What a step that Spark could not finish is waiting for, and the words in Spark's errors that tell it."""
 
 
 def connect(settings: Settings) -> SparkSession:
@@ -74,9 +86,25 @@ def _with_token(settings: Settings) -> str:
 
 def is_spark_gone(error: BaseException) -> bool:
     """Whether an error says that the server or the session died, rather than that the query is wrong."""
-    chain: list[Any] = []
+    return any(isinstance(e, SparkConnectGrpcException | grpc.RpcError) and _names(e, GONE) for e in _chain(error))
+
+
+def what_is_missing(error: BaseException) -> str | None:
+    """The server behind Spark that did not answer, or the race that was lost, as the subject of a sentence; None for any other error."""
+    for subject, words in BEHIND_SPARK.items():
+        if any(isinstance(e, PySparkException) and _names(e, words) for e in _chain(error)):
+            return subject
+    return None
+
+
+def _names(error: BaseException, words: Iterable[str]) -> bool:
+    return any(word in str(error) for word in words)
+
+
+def _chain(error: BaseException) -> list[BaseException]:
+    chain: list[BaseException] = []
     current: BaseException | None = error
     while current is not None and current not in chain:
         chain.append(current)
         current = current.__cause__ or current.__context__
-    return any(isinstance(e, SparkConnectGrpcException | grpc.RpcError) and any(word in str(e) for word in GONE) for e in chain)
+    return chain

@@ -6,6 +6,7 @@ Does not belong here: what the objects mean.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 CONNECT_TIMEOUT_S = 3
 READ_TIMEOUT_S = 30
 ROLE_SESSION = "clearlake"
+SERVER_ERROR = 500
 
 
 @dataclass(frozen=True)
@@ -110,6 +112,18 @@ def delta_rs_options(settings: Settings) -> dict[str, str]:
         "retry_timeout": "5s",
     }
     return {name: value for name, value in options.items() if value is not None}
+
+
+@contextmanager
+def store_errors() -> Iterator[None]:
+    """Turn a store that does not answer, or not as it should, into an InfrastructureError; what it refuses goes on as it is."""
+    try:
+        yield
+    except (BotoCoreError, ClientError) as error:
+        answered = isinstance(error, ClientError) and error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 500) < SERVER_ERROR
+        if answered:
+            raise
+        raise InfrastructureError(f"the store did not answer: {error}", next_step="run `lakehouse doctor`") from error
 
 
 def put_if_absent(client: Any, bucket: str, key: str, body: bytes) -> bool:

@@ -125,7 +125,7 @@
       for (const id of window.clearlake.rowIdOf(window.location.search)) params.api.getRowNode(id)?.setSelected(true);
     },
     clearlakeTheme: (agGrid) => agGrid.themeQuartz.withParams({
-      fontFamily: "var(--font)", fontSize: 13, headerFontSize: 12, headerFontWeight: 600,
+      fontFamily: "var(--font)", fontSize: 13, headerFontSize: 11, headerFontWeight: 600,
       backgroundColor: "var(--surface)", foregroundColor: "var(--ink)", headerBackgroundColor: "var(--surface-sunk)",
       headerTextColor: "var(--ink-2)", borderColor: "var(--line)", rowHoverColor: "var(--surface-sunk)",
       selectedRowBackgroundColor: "var(--surface-chosen)", accentColor: "var(--accent)", cellHorizontalPadding: 6,
