@@ -11,7 +11,8 @@ from pydantic import Field
 
 from assets.rendering import key_of, materialized
 from assets.resources import TRIGGER_TAG, Lake
-from jobs.aggregate import aggregate
+from jobs.aggregate import AUTH_EVENTS, aggregate, is_behind
+from jobs.aggregate import PIPELINE as GOLD_PIPELINE
 from jobs.ingest import release as release_bronze
 from jobs.maintenance import expire_landed_copies, maintain_facts, maintain_table
 from jobs.refine import backfill as backfill_silver
@@ -22,6 +23,7 @@ from lakehouse.ledger import Ledger, Release
 from lakehouse.ops.store import OpsReader, OpsWriter
 from lakehouse.settings import settings
 from lakehouse.sources import Source, load_sources
+from lakehouse.store import store_errors
 from lakehouse.tables import TABLES, Table, table
 
 SENSOR_INTERVAL_S = 5
@@ -35,20 +37,48 @@ lake_job = dg.define_asset_job(
 
 
 def waiting_assets(sources: dict[str, Source]) -> list[dg.AssetKey]:
-    """The tables that have something to do: bronze of sources with files pending or unfinished, and all that follows."""
+    """The tables that have something to do: bronze of sources with files pending or unfinished, and all that follows; gold that is behind.
+
+    A table that has failed time after time is left out until its pause is over, so that it does not hold up the others.
+    """
     reader, writer = OpsReader(settings()), OpsWriter(settings())
-    found: list[dg.AssetKey] = []
+    pausing = failing_pairs(reader, datetime.now(UTC))
+    bronze: set[str] = set()
     silver: set[str] = set()
     for source in sources.values():
         ledger = Ledger(settings(), source, reader, writer)
-        if ledger.pending() or ledger.unfinished():
-            found.append(key_of(source.bronze.name))
+        bronze_waits = ledger.pending() or ledger.unfinished()
+        if bronze_waits and (source.name, source.bronze.name) not in pausing:
+            bronze.add(source.bronze.name)
+        silver_waits = source.bronze.name in bronze or ledger.awaiting_silver()
+        if silver_waits and (source.name, source.silver.table) not in pausing:
             silver.add(source.silver.table)
-        elif ledger.awaiting_silver():
-            silver.add(source.silver.table)
-    if "silver.auth_events" in silver:
-        silver |= {t.name for t in TABLES.values() if t.layer == "gold"}
-    return [*found, *map(key_of, sorted(silver))]
+    gold = [t for t in TABLES.values() if t.layer == "gold" and (GOLD_PIPELINE, t.name) not in pausing]
+    waiting = gold if AUTH_EVENTS in silver else [t for t in gold if is_behind(settings(), t)]
+    return [key_of(name) for name in (*sorted(bronze), *sorted(silver), *(t.name for t in waiting))]
+
+
+FAILING = """
+select pipeline, asset, count(distinct run_id)::int as runs, max(coalesce(ended_at, started_at)) as last
+from (
+    select *, max(started_at) filter (where status like 'SUCCEEDED%') over (partition by pipeline, asset) as succeeded
+    from ops.run_log
+)
+where status in ('FAILED', 'TERMINATED') and (succeeded is null or started_at > succeeded)
+group by pipeline, asset
+"""
+FIRST_PAUSE = timedelta(seconds=15)
+LONGEST_PAUSE = timedelta(minutes=15)
+
+
+def failing_pairs(reader: OpsReader, now: datetime) -> set[tuple[str, str]]:
+    """Pipelines and tables that have failed in several runs without a success since, and are not due for another try at a time (UTC)."""
+    return {(row["pipeline"], row["asset"]) for row in reader.rows(FAILING) if now < row["last"] + pause_after(row["runs"])}
+
+
+def pause_after(runs: int) -> timedelta:
+    """How long to leave a table alone that has failed in this many runs: not at all after the first, then twice as long each time."""
+    return timedelta() if runs < 2 else min(FIRST_PAUSE * 2 ** min(runs - 2, 16), LONGEST_PAUSE)
 
 
 @dg.sensor(job=lake_job, minimum_interval_seconds=SENSOR_INTERVAL_S, default_status=dg.DefaultSensorStatus.RUNNING)
@@ -58,7 +88,8 @@ def landed_files(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.Sk
     if under_way:
         return dg.SkipReason("a run is under way; what has landed meanwhile goes into the next one")
     try:
-        waiting = waiting_assets(load_sources(settings()))
+        with store_errors():
+            waiting = waiting_assets(load_sources(settings()))
     except LakehouseError as error:
         return dg.SkipReason(str(error))
     if not waiting:

@@ -16,9 +16,11 @@ from jobs.context import Context
 from lakehouse.errors import LakehouseError
 from lakehouse.ops.runs import Run, Trigger
 from lakehouse.settings import settings
+from lakehouse.store import store_errors
 
 MAX_RETRIES = 3
 RETRY_WAIT_S = 10
+"""Before the first retry; doubled before each further one, so that a server has more than a minute to come back."""
 TRIGGER_TAG = "lakehouse/trigger"
 
 
@@ -44,10 +46,11 @@ class Lake(dg.ConfigurableResource):  # type: ignore[type-arg]
         self._context.run = run
         self._context.verdicts.clear()
         try:
-            yield self._context
+            with store_errors():
+                yield self._context
         except LakehouseError as error:
             if error.retryable:
-                raise dg.RetryRequested(max_retries=MAX_RETRIES, seconds_to_wait=RETRY_WAIT_S) from error
+                raise dg.RetryRequested(max_retries=MAX_RETRIES, seconds_to_wait=RETRY_WAIT_S * 2**context.retry_number) from error
             raise dg.Failure(description=str(error), allow_retries=False) from error
 
     def teardown_after_execution(self, context: dg.InitResourceContext) -> None:  # noqa: ARG002

@@ -21,7 +21,7 @@ from assets.rendering import (
 from assets.resources import Lake
 from jobs.aggregate import aggregate
 from jobs.ingest import ingest
-from jobs.refine import refine
+from jobs.refine import refine_each
 from lakehouse.sources import Source
 from lakehouse.tables import TABLES, Table, table
 
@@ -63,8 +63,10 @@ def silver_asset(declared: Table, sources: list[Source]) -> dg.AssetsDefinition:
     )
     def published(context: dg.AssetExecutionContext, lake: Lake) -> Results:
         with lake.step(context) as work:
-            batches = [batch for source in sources for batch in refine(work, source)]
+            batches, failed = refine_each(work, sources)
             yield from check_results(work.verdicts)
+            if failed:
+                raise failed
             if batches:
                 yield materialized(declared, {"batches": ", ".join(b.batch_id for b in batches)})
 

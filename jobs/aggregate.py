@@ -20,6 +20,7 @@ from jobs.gold import MONTH_DAYS, TRANSFORMS, attempts, only_days, with_day
 from lakehouse import failpoints
 from lakehouse.delta import Changes, DeltaLog, replace
 from lakehouse.ops.runs import Facts
+from lakehouse.settings import Settings
 from lakehouse.spark import checkpoint, tune
 from lakehouse.tables import Table, table
 from lakehouse.tenants import TenantRegistry
@@ -77,6 +78,15 @@ def plan(context: Context, declared: Table, asked: Collection[date] | None) -> W
         return Work(declared, source.version, None, transaction)
     touched = _touched(context, declared, changes)
     return Work(declared, source.version, _reached(declared, touched), transaction) if touched else None
+
+
+def is_behind(settings: Settings, declared: Table) -> bool:
+    """Whether a gold table's input has rows that the table has not taken in, e.g. because the run that brought them was killed."""
+    source, done = DeltaLog(settings, table(declared.inputs[0])), DeltaLog(settings, declared).transaction(taken_in(declared))
+    if done is None:
+        return source.version > 0
+    changes = source.changes_since(done)
+    return changes is None or bool(changes.files)
 
 
 def taken_in(declared: Table) -> str:

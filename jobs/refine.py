@@ -6,7 +6,7 @@ Does not belong here: what a source's fields mean (assets/sources), or how a row
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date, timedelta
 
@@ -45,6 +45,18 @@ class Portion:
     thresholds: bool = True
     replaces: str | None = None
     """Predicate on the silver rows that the portion takes the place of."""
+
+
+def refine_each(context: Context, sources: Iterable[Source]) -> tuple[list[Batch], Exception | None]:
+    """Refine several sources of one table; one that fails does not hold up the others. Returns the batches, and the first error."""
+    batches: list[Batch] = []
+    failed: Exception | None = None
+    for source in sources:
+        try:
+            batches += refine(context, source)
+        except Exception as error:  # noqa: BLE001 - whatever one source's step raises, the next one is not its affair
+            failed = failed or error
+    return batches, failed
 
 
 def refine(context: Context, source: Source) -> list[Batch]:

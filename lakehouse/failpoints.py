@@ -23,9 +23,9 @@ VARIABLE: Final = "LAKEHOUSE_FAILPOINT"
 
 
 def reached(point: str) -> None:
-    """Tell that the run is at a point; returns at once unless a drill waits for this one."""
+    """Tell that the run is at a point; returns at once unless a drill waits for this one and its directory is still there."""
     wanted, _, directory = os.environ.get(VARIABLE, "").partition("=")
-    if wanted != point:
+    if wanted != point or not Path(directory).is_dir():
         return
     marker = Path(directory) / f"{point}.{os.getpid()}"
     marker.touch()

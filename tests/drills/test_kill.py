@@ -1,0 +1,124 @@
+"""SIGKILL of the worker and of Spark at each named point: the half-done state is as promised, and the retry makes it whole."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from lakehouse import failpoints
+from lakehouse.delta import DeltaLog
+from lakehouse.tables import table
+from tests.drills.scene import CUSTOMERS, SOURCE, Scene, wait_until
+
+ARRIVALS = {
+    failpoints.LISTING: 2,
+    failpoints.READING: 2,
+    failpoints.STAGED: 8,
+    failpoints.PUBLISHED: 8,
+    failpoints.RECORDED: 4,
+}
+"""How often a run that takes in the drill's records comes to a point: in bronze of two sources, two silver and four gold tables."""
+SHORT = (
+    ("worker", failpoints.LISTING, 0),
+    ("spark", failpoints.READING, 1),
+    ("worker", failpoints.STAGED, 4),
+    ("spark", failpoints.PUBLISHED, 2),
+    ("worker", failpoints.RECORDED, 3),
+)
+MAINTAINED = (
+    "maintain__silver__auth_events",
+    "maintain__bronze__provider_events",
+    "maintain__gold__auth_daily",
+    "maintain__bronze__quarantine",
+    "maintain__silver__billing_customers",
+)
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """The short form kills once at each point; the full one every victim as often as asked, at different arrivals."""
+    times = metafunc.config.getoption("--times")
+    if "arrival" in metafunc.fixturenames:
+        full = [(v, p, n % ARRIVALS[p]) for v in ("worker", "spark") for p in ARRIVALS for n in range(times)]
+        cases = list(enumerate(full or SHORT))
+        metafunc.parametrize(("number", "victim", "point", "arrival"), [(n, *case) for n, case in cases],
+                             ids=[f"{v}-{p}-{a}-{n}" for n, (v, p, a) in cases])  # fmt: skip
+    elif "operation" in metafunc.fixturenames:
+        full_maintenance = [(v, MAINTAINED[n % len(MAINTAINED)]) for v in ("worker", "spark") for n in range(times)]
+        metafunc.parametrize(("victim", "operation"), full_maintenance or [("spark", MAINTAINED[0])])
+
+
+def test_a_kill_during_ingestion_loses_and_doubles_nothing(
+    scene: Scene, tmp_path: Path, number: int, victim: str, point: str, arrival: int
+) -> None:
+    tenant = f"kill{number}-{victim}-{point}-{arrival}"
+    scene.land(tenant)
+    worker = scene.start_worker(point, tmp_path)
+    worker.await_point(passing=arrival)
+    asset = scene.attempts(worker.pid)[-1]["asset"]
+    kill(scene, worker, victim)
+    assert_half_done(scene, tenant, point, asset)
+    finish(scene, worker, victim)
+    assert scene.differences(tenant) == {}
+    assert_recorded(scene, worker.pid, victim, asset)
+
+
+def kill(scene: Scene, worker: object, victim: str) -> None:
+    """SIGKILL the victim while the worker stands at its point."""
+    if victim == "worker":
+        worker.kill()  # type: ignore[attr-defined]
+    else:
+        scene.kill_server("spark")
+
+
+def finish(scene: Scene, worker: object, victim: str) -> None:
+    """A killed worker's work is done by the next run; a worker that lost Spark tries again by itself."""
+    if victim == "spark":
+        worker.go_on()  # type: ignore[attr-defined]
+        assert worker.wait() == 0  # type: ignore[attr-defined]
+    else:
+        assert scene.start_worker().wait() == 0
+
+
+def assert_half_done(scene: Scene, tenant: str, point: str, asset: str) -> None:
+    """What is committed and what the ledger says, as of the point, for the table that was being made."""
+    source = CUSTOMERS if asset in (scene.lake.context.sources[CUSTOMERS].bronze.name, "silver.billing_customers") else SOURCE
+    declared = next(t for t in scene.tables if t.name == asset)
+    is_committed = point in (failpoints.PUBLISHED, failpoints.RECORDED)
+    assert bool(scene.rows(declared, tenant)) == is_committed
+    if asset.startswith("bronze."):
+        assert scene.state_of(tenant, source) == {failpoints.LISTING: None, failpoints.RECORDED: "bronze"}.get(point, "claimed")
+    elif asset.startswith("silver."):
+        assert scene.state_of(tenant, source) == ("published" if point == failpoints.RECORDED else "bronze")
+    else:
+        assert scene.state_of(tenant, source) == "published"
+
+
+def assert_recorded(scene: Scene, pid: int, victim: str, asset: str) -> None:
+    """The kill stands in the run log: a worker's attempt as TERMINATED, an attempt that lost Spark as FAILED with its cause."""
+    if victim == "worker":
+        wait_until(lambda: scene.evaluate() >= 0 and scene.attempts(pid)[-1]["status"] == "TERMINATED", "the verdict", 60)
+        assert scene.attempts(pid)[-1]["asset"] == asset
+        return
+    failed = [a for a in scene.attempts(pid) if a["status"] == "FAILED"]
+    assert {a["error_class"] for a in failed} == {"InfrastructureError"}
+    assert all("Spark" in a["error_message"] for a in failed), failed
+
+
+def test_a_kill_during_maintenance_leaves_every_row(scene: Scene, tmp_path: Path, victim: str, operation: str) -> None:
+    _, layer, name = operation.split("__")
+    asset = f"{layer}.{name}"
+    declared = next(t for t in scene.tables if t.name == asset)
+    before = scene.rows(declared, "reference")
+    worker = scene.start_worker(failpoints.MAINTENANCE, tmp_path, ("maintenance", operation))
+    worker.await_point()
+    kill(scene, worker, victim)
+    assert scene.rows(declared, "reference") == before
+    if victim == "spark":
+        worker.go_on()
+        assert worker.wait() == 0
+    else:
+        assert scene.start_worker(job=("maintenance", operation)).wait() == 0
+    assert scene.rows(declared, "reference") == before
+    assert DeltaLog(scene.settings, table(asset) if layer != "bronze" or name == "quarantine" else declared).version > 0
+    assert_recorded(scene, worker.pid, victim, asset)

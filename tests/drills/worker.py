@@ -1,0 +1,31 @@
+"""A process that does what a run of the orchestrator does, to be killed: `python -m tests.drills.worker lake|maintenance [OP]`.
+
+Exits with 0 where the run succeeded, retries of its steps included.
+Does not belong here: killing, or looking at what is left.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import dagster as dg
+
+from assets.automation import waiting_assets
+from assets.definitions import defs
+from lakehouse.settings import settings
+from lakehouse.sources import load_sources
+
+
+def main(job: str, *operations: str) -> int:
+    """Run a job in this process: `lake` with what waits, as the sensor would choose it, or some operations of another."""
+    chosen = waiting_assets(load_sources(settings())) if job == "lake" else None
+    if job == "lake" and not chosen:
+        return 0
+    result = defs.resolve_job_def(job).execute_in_process(
+        instance=dg.DagsterInstance.ephemeral(), raise_on_error=False, asset_selection=chosen, op_selection=list(operations) or None
+    )
+    return 0 if result.success else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))
