@@ -11,8 +11,8 @@ from pydantic import Field
 
 from assets.rendering import key_of, materialized
 from assets.resources import TRIGGER_TAG, Lake
-from jobs.aggregate import AUTH_EVENTS, aggregate, is_behind
 from jobs.aggregate import PIPELINE as GOLD_PIPELINE
+from jobs.aggregate import aggregate, is_behind
 from jobs.ingest import release as release_bronze
 from jobs.maintenance import expire_landed_copies, maintain_facts, maintain_table
 from jobs.refine import backfill as backfill_silver
@@ -54,8 +54,11 @@ def waiting_assets(sources: dict[str, Source]) -> list[dg.AssetKey]:
         if silver_waits and (source.name, source.silver.table) not in pausing:
             silver.add(source.silver.table)
     gold = [t for t in TABLES.values() if t.layer == "gold" and (GOLD_PIPELINE, t.name) not in pausing]
-    waiting = gold if AUTH_EVENTS in silver else [t for t in gold if is_behind(settings(), t)]
-    return [key_of(name) for name in (*sorted(bronze), *sorted(silver), *(t.name for t in waiting))]
+    moving = set(silver)
+    for declared in gold:
+        if moving & set(declared.inputs) or is_behind(settings(), declared):
+            moving.add(declared.name)
+    return [key_of(name) for name in (*sorted(bronze), *sorted(moving))]
 
 
 FAILING = """

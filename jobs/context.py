@@ -92,12 +92,12 @@ class Context:
         except LakehouseError:
             raise
         except Exception as error:
-            gone = is_spark_gone(error)
-            lost = "Spark went away" if gone else what_is_missing(error)
+            lost = what_is_missing(error)
+            if lost is None and is_spark_gone(error):
+                lost = "Spark went away"
+                self.forget_session()
             if lost is None:
                 raise
-            if gone:
-                self.forget_session()
             raise InfrastructureError(f"{lost} during the step", next_step="nothing: the step is tried again") from error
 
     def forget_session(self) -> None:

@@ -17,7 +17,7 @@ from lakehouse.store import delta_rs_options
 from lakehouse.tables import Table
 
 PIPELINE = "maintenance"
-FILES_PER_PARTITION = 8
+FILES_PER_PARTITION = 4
 """A partition with more files than this on average is compacted."""
 OLD_VERSIONS_KEPT = timedelta(days=7)
 OPS_VERSIONS_KEPT = timedelta(days=2)

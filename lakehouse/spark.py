@@ -5,8 +5,10 @@ Does not belong here: Delta reads and writes (lakehouse.delta), or starting a se
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterable, Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 import grpc
 from pyspark.errors import PySparkException
@@ -17,6 +19,8 @@ from pyspark.sql.connect.client.retries import DefaultPolicy
 from lakehouse.errors import ConfigurationError, InfrastructureError
 from lakehouse.settings import Settings
 
+DEFAULT_PORT = 15002
+CONNECT_TIMEOUT_S = 5
 CONNECT_RETRIES = 4
 """With waits that grow to some seconds; the client's own default asks a dead server for ten minutes."""
 GONE = ("UNAVAILABLE", "Connection refused", "INVALID_HANDLE", "Socket closed", "failed to connect", "session_closed", "CANCELLED")
@@ -40,6 +44,7 @@ def connect(settings: Settings) -> SparkSession:
     if not settings.spark_remote:
         raise ConfigurationError("no Spark server is known", next_step="run `lakehouse up`, or set LAKEHOUSE_SPARK_REMOTE")
     try:
+        _require_listening(settings.spark_remote)
         session = SparkSession.builder.remote(_with_token(settings)).create()
         session.client.set_retry_policies([DefaultPolicy(max_retries=CONNECT_RETRIES)])
         session.sql("select 1").collect()
@@ -59,6 +64,15 @@ def checkpoint(rows: DataFrame) -> DataFrame:
     session: Any = rows.sparkSession
     type(session)._active_session.session = session
     return rows.localCheckpoint()
+
+
+def _require_listening(remote: str) -> None:
+    """Raises InfrastructureError at once where nothing listens: the client itself would go on asking for minutes."""
+    address = urlsplit(remote.partition("/;")[0])
+    try:
+        socket.create_connection((address.hostname or "", address.port or DEFAULT_PORT), CONNECT_TIMEOUT_S).close()
+    except OSError as error:
+        raise InfrastructureError(f"Spark does not answer at {remote}: {error}", next_step="run `lakehouse status`") from error
 
 
 SMALL_RECORDS = 200_000

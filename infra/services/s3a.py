@@ -31,9 +31,9 @@ def s3a_options(settings: Settings, buffers: Path) -> dict[str, str]:
         "fs.s3a.threads.max": "32",
         "fs.s3a.buffer.dir": str(buffers),
         "fs.s3a.experimental.input.fadvise": "adaptive",
-        "fs.s3a.attempts.maximum": "5",
-        "fs.s3a.retry.limit": "4",
-        "fs.s3a.connection.establish.timeout": "15s",
+        "fs.s3a.attempts.maximum": "2",
+        "fs.s3a.retry.limit": "3",
+        "fs.s3a.connection.establish.timeout": "5s",
         "fs.s3a.multipart.purge": "false",
     }
     return options | _identity(settings)

@@ -54,5 +54,6 @@ def scene(spark_stack: Settings) -> Iterator[Scene]:
     made.lake.prepare()
     made.land(REFERENCE)
     assert made.start_worker().wait(timeout=300) == 0
+    assert [t.name for t in made.tables if not made.rows(t, REFERENCE)] == []
     yield made
     made.lake.close()

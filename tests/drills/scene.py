@@ -108,7 +108,7 @@ class Scene:
         events = [event(n, "drill", DAYS[n % 2], user=n % 4, ok=n % 5 > 0) for n in range(24)]
         conflicting = event(3, "drill", DAYS[1], user=3, ok=False, http_status_code=403)
         self.lake.land(tenant, "a.jsonl", [*events, events[2], BROKEN, conflicting])
-        rows = ["id,_fivetran_synced,email,currency", *(f"cus_{n},2026-03-0{n},c{n}@example.com,eur" for n in (1, 2, 3))]
+        rows = ["id,_fivetran_synced,email,currency", *(f"cus_{n},2026-03-0{n} 10:00:00,c{n}@example.com,eur" for n in (1, 2, 3))]
         self.lake.land(tenant, "a.csv", rows, source=CUSTOMERS)
 
     def start_worker(self, point: str | None = None, folder: Path | None = None, job: tuple[str, ...] = ("lake",)) -> Worker:
