@@ -14,7 +14,7 @@ from datetime import date, timedelta
 from pyspark.sql import DataFrame
 
 from dq_checks import Stage
-from jobs.audit import audit, lineage, view_of
+from jobs.audit import audit, judge_published, lineage, view_of
 from jobs.context import Context
 from jobs.gold import MONTH_DAYS, TRANSFORMS, attempts, only_days, with_day
 from lakehouse import failpoints
@@ -157,4 +157,5 @@ def _publish(context: Context, work: Work, facts: Facts) -> None:
         facts.add(rows_inserted=commit.count("numOutputRows"), rows_updated=0, rows_deleted=commit.count("numDeletedRows"))
         facts.add(rows_read=commit.count("numOutputRows"))
         facts.bytes_written, facts.files_written = commit.count("numOutputBytes"), commit.count("numFiles")
+    judge_published(context, PIPELINE, declared, facts, before.version)
     lineage(context, declared.name, after.version, {declared.inputs[0]: work.version})

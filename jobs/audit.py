@@ -5,12 +5,14 @@ Does not belong here: the rules (dq_checks), or what becomes of the rows (jobs.b
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 
 from pyspark.sql import DataFrame
 
 from dq_checks import Contract, Stage, Verdict, contract_for, verify
 from jobs.context import Context
+from lakehouse.delta import Changes, DeltaLog, quoted
 from lakehouse.errors import DataError
 from lakehouse.ops.runs import Facts
 from lakehouse.tables import Table
@@ -35,7 +37,10 @@ def failing_slices(context: Context, contract: Contract, view: str, variables: M
 def audit(
     context: Context, pipeline: str, declared: Table, dataset: str, stage: Stage, facts: Facts, variables: Mapping[str, str]
 ) -> Verdict:
-    """Verify a view or table, record each check, and count the outcomes. Raises DataError where a blocking check fails."""
+    """Verify a view or table, record each check, and count the outcomes; how fresh the data are is not counted: a run cannot help it.
+
+    Raises DataError where a blocking check fails on a staged batch; what is published already only warns.
+    """
     contract = contract_for(declared)
     verdict = verify(context.session, contract, dataset, stage, variables)
     context.verdicts.append((declared, verdict))
@@ -59,14 +64,38 @@ def audit(
         for result in verdict.results
     ])  # fmt: skip
     facts.contract_version = contract.version
-    facts.add(checks_passed=verdict.passed, checks_warned=verdict.warned, checks_failed=verdict.failed)
-    if verdict.blocking:
+    of_run = Counter(str(result.outcome) for result in verdict.results if result.check_type != "freshness")
+    facts.add(checks_passed=of_run["passed"], checks_warned=of_run["warned"], checks_failed=of_run["failed"] + of_run["not_evaluated"])
+    if verdict.blocking and stage is Stage.BATCH:
         names = ", ".join(result.check_name for result in verdict.blocking)
         raise DataError(
             f"{declared.name}: nothing published, contract broken: {names}; {verdict}",
             next_step=f"see ops.check_results of run {context.run.run_id}",
         )
     return verdict
+
+
+MOST_DAYS_BY_NAME = 400
+
+
+def judge_published(context: Context, pipeline: str, declared: Table, facts: Facts, since: int | None) -> None:
+    """Hold what is published against the contract's checks of the whole table: uniqueness and freshness, which warn.
+
+    Args:
+        since: judge the partitions that changed after this version only; None for the whole table.
+    """
+    if not contract_for(declared).at(Stage.TABLE):
+        return
+    changes = None if since is None else DeltaLog(context.settings, declared).changes_since(since)
+    scope = "1 = 1" if changes is None else _touched(declared, changes)
+    audit(context, pipeline, declared, declared.name, Stage.TABLE, facts, {"scope": scope})
+
+
+def _touched(declared: Table, changes: Changes) -> str:
+    values = {partition.get(name) for partition in changes.partitions for name in declared.partition_by[:1]} - {None}
+    if not values or len(values) > MOST_DAYS_BY_NAME:
+        return "1 = 1"
+    return f"{declared.partition_by[0]} in ({', '.join(f'date{quoted(str(value))}' for value in sorted(map(str, values)))})"
 
 
 def lineage(context: Context, output: str, version: int, inputs: Mapping[str, int | None]) -> None:

@@ -13,7 +13,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from dq_checks import Stage, contract_for
-from jobs.audit import audit, failing_slices, lineage, view_of
+from jobs.audit import audit, failing_slices, judge_published, lineage, view_of
 from jobs.books import agree, balance_bronze
 from jobs.bronze import (
     KEY,
@@ -82,6 +82,8 @@ def _publish(context: Context, source: Source, batch: Batch, facts: Facts) -> No
     if batch.release:
         _take_out_of_quarantine(context, batch, batch.release)
     failpoints.reached(failpoints.PUBLISHED)
+    if commit := DeltaLog(context.settings, source.bronze).commit_of(batch.batch_id):
+        judge_published(context, source.name, source.bronze, facts, commit.version - 1)
     context.ledger(source).record(batch, State.BRONZE, counts)
     failpoints.reached(failpoints.RECORDED)
     _fill(context, source, batch, counts, facts)

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 from deltalake import DeltaTable
 
+from jobs.audit import judge_published
 from jobs.context import Context
 from lakehouse import failpoints
 from lakehouse.delta import DeltaLog, qualified
@@ -35,6 +36,8 @@ def maintain_table(context: Context, declared: Table) -> bool:
             context.session.sql(f"optimize {qualified(declared)}").collect()
         failpoints.reached(failpoints.MAINTENANCE)
         context.session.sql(f"vacuum {qualified(declared)} retain {OLD_VERSIONS_KEPT // timedelta(hours=1)} hours").collect()
+        if before.version > 0:
+            judge_published(context, PIPELINE, declared, facts, None)
         after = DeltaLog(context.settings, declared)
         facts.version_before, facts.version_after = before.version, after.version
         facts.files_written = after.file_counts()[0]

@@ -14,7 +14,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from dq_checks import Stage, contract_for
-from jobs.audit import audit, failing_slices, lineage, view_of
+from jobs.audit import audit, failing_slices, judge_published, lineage, view_of
 from jobs.books import SilverCounts, agree, balance_silver
 from jobs.bronze import quarantine_rows, with_reasons
 from jobs.context import Context
@@ -299,6 +299,7 @@ def _fill(context: Context, source: Source, declared: Table, portion: Portion, c
     facts.version_before, facts.version_after = commit.version - 1, commit.version
     facts.bytes_written = commit.count("numOutputBytes") or commit.count("numTargetBytesAdded")
     facts.files_written = commit.count("numFiles") or commit.count("numTargetFilesAdded")
+    judge_published(context, source.name, declared, facts, commit.version - 1)
     agree(f"{declared.name}, {portion.transaction}", counts.inserted + counts.updated, _rows_committed(commit))
     lineage(context, declared.name, commit.version, {source.bronze.name: DeltaLog(context.settings, source.bronze).version})
 

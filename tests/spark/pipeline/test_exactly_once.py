@@ -132,6 +132,14 @@ def test_the_books_of_every_file_balance(once: TestLake) -> None:
     assert rows == []
 
 
+def test_uniqueness_and_freshness_are_judged_after_publishing_and_warn(once: TestLake) -> None:
+    judged = once.context.reader.rows(
+        "select distinct check_name, outcome from ops.check_results where table_name = 'silver.auth_events' "
+        "and check_name in ('key.duplicate', 'event_time.freshness') order by 1"
+    )
+    assert [(r["check_name"], r["outcome"]) for r in judged] == [("event_time.freshness", "warned"), ("key.duplicate", "passed")]
+
+
 def test_users_are_hashed_under_their_tenants_key(once: TestLake) -> None:
     (row,) = once.rows("select user_key from bronze.provider_events where tenant_id = 'again'")
     expected = hmac.new(tenant_key(once.settings, "again"), b"user-live-again-1", hashlib.sha256).hexdigest()
