@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 TESTS := $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check unit spark stack docs lock clean
+.PHONY: help demo test check unit spark stack drill docs lock clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -24,12 +24,15 @@ check: $(READY) ## lint, types, import directions
 unit: $(READY) ## tests without a JVM, in seconds
 	$(TESTS) tests/unit tests/conventions
 
-spark: $(READY) ## tests on a Spark Connect server of their own
-	$(TESTS) tests/spark
+spark: $(READY) ## tests on a Spark Connect server of their own, kills and outages in short form among them
+	$(TESTS) tests/spark tests/drills
 
 stack: $(READY) ## tests with everything up and a real browser
 	@$(BIN)/python -m infra.browser
 	$(TESTS) tests/stack
+
+drill: $(READY) ## kill worker and Spark at every point, TIMES (5) times each; taken up where it was stopped; about an hour
+	$(TESTS) tests/drills --times $(or $(TIMES),5)
 
 docs: $(READY) ## render the data dictionary from the declarations
 	LAKEHOUSE_HOME=$(VENV)/none $(BIN)/lakehouse dictionary > docs/data_dictionary.md
@@ -40,7 +43,7 @@ lock: $(READY) ## resolve the dependencies of pyproject.toml anew into the hash-
 		--generate-hashes --no-header -o infra/requirements-$$list.txt || exit 1; done
 
 clean: ## delete the environment and what tools left behind; data and the cache of parts stay
-	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .drill
 
 $(READY): requirements.lock pyproject.toml
 	@infra/make_environment.sh $(VENV)

@@ -29,7 +29,7 @@ from lakehouse.tables import TABLES
 RUN_STEPS = """
 select pipeline, asset, status, started_at, duration_s, rows_read, rows_inserted, rows_updated, rows_deleted, rows_quarantined,
        rows_held_back, rows_duplicate, batch_id, error_message
-from ops.run_log where run_id = ? order by started_at
+from ops.run_log where starts_with(run_id, ?) order by started_at
 """
 LATEST_RUNS = """
 select run_id, min(started_at) as started_at, max(ended_at) as ended_at, count(*) as steps,
@@ -39,6 +39,8 @@ select run_id, min(started_at) as started_at, max(ended_at) as ended_at, count(*
 from ops.run_log group by run_id order by started_at desc limit ?
 """
 
+SHORT_ID = 8
+"""Characters of a run's id that are shown; `runs` takes as many or more."""
 AsJson = Annotated[bool, typer.Option("--json", help="Answer in JSON.")]
 
 
@@ -136,9 +138,9 @@ def _show_run(run_id: str, as_json: bool) -> None:
 
 def steps_table(steps: list[dict[str, Any]]) -> Table:
     """Steps of a run as people read them."""
-    shown = Table(
-        "pipeline",
+    shown = plain_table(
         "table",
+        "source",
         "status",
         *(right(h) for h in ("s", "read", "inserted", "updated", "quarantined", "held back", "duplicate")),
         "error",
@@ -146,9 +148,9 @@ def steps_table(steps: list[dict[str, Any]]) -> Table:
     for step in steps:
         numbers = ("rows_read", "rows_inserted", "rows_updated", "rows_quarantined", "rows_held_back", "rows_duplicate")
         shown.add_row(
-            step["pipeline"],
             step["asset"],
-            step["status"],
+            "" if step["pipeline"] in step["asset"] else step["pipeline"],
+            in_words(step["status"]),
             f"{step['duration_s'] or 0:.1f}",
             *("" if step[n] is None else f"{step[n]:,}" for n in numbers),
             step["error_message"] or "",
@@ -161,9 +163,21 @@ def right(header: str) -> Column:
     return Column(header, justify="right")
 
 
+def plain_table(*columns: str | Column) -> Table:
+    """A table without frames, whose first column is never cut."""
+    shown = Table(*columns, box=None, pad_edge=False, header_style="bold")
+    shown.columns[0].no_wrap = True
+    return shown
+
+
+def in_words(status: str) -> str:
+    """A status of the run log, in a word."""
+    return {"SUCCEEDED_WITH_WARNINGS": "warnings"}.get(status, status.lower())
+
+
 def runs(
     limit: Annotated[int, typer.Option(help="How many of the latest.")] = 20,
-    run_id: Annotated[str | None, typer.Argument(help="Show the steps of this run.")] = None,
+    run_id: Annotated[str | None, typer.Argument(help="Show the steps of this run, given by the first characters of its id.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Show the latest runs, or the steps of one, from the run log."""
@@ -174,10 +188,12 @@ def runs(
     if as_json:
         print(json.dumps(found, default=str, indent=2))
         return
-    shown = Table("run", "started (UTC)", "by", right("steps"), right("failed"), right("running"), right("inserted"), right("quarantined"))
+    shown = plain_table("run", "started (UTC)", "by", *map(right, ("steps", "failed", "running", "inserted", "quarantined")))
     for row in found:
         numbers = (row[n] or 0 for n in ("steps", "failed", "running", "rows_inserted", "rows_quarantined"))
-        shown.add_row(row["run_id"], f"{row['started_at']:%Y-%m-%d %H:%M:%S}", row["started_by"], *(f"{int(n):,}" for n in numbers))
+        shown.add_row(
+            row["run_id"][:SHORT_ID], f"{row['started_at']:%Y-%m-%d %H:%M:%S}", row["started_by"], *(f"{int(n):,}" for n in numbers)
+        )
     Console().print(shown if found else "No run yet. Next: `lakehouse run`")
 
 

@@ -17,7 +17,7 @@ from rich.table import Table
 
 from assets.automation import waiting_assets
 from infra import stack
-from infra.commands.data import right
+from infra.commands.data import in_words, plain_table, right
 from infra.commands.stack import addresses
 from infra.landing import land_files
 from infra.orchestrator import launch
@@ -143,8 +143,10 @@ def report(settings: Settings, console: Console) -> None:
 
 
 def _pipelines(rows: list[dict[str, Any]]) -> Table:
-    counts = ("read", "published", "quarantined", "held_back", "duplicate", "gold_rows")
-    shown = Table("pipeline", *(right(c.replace("_", " ")) for c in counts), "status")
+    counts = ["read", "published", "quarantined", "duplicate", "gold_rows"]
+    if any(row["held_back"] for row in rows):
+        counts.append("held_back")
+    shown = plain_table("pipeline", *(right(c.replace("_", " ")) for c in counts), "status")
     for row in rows:
-        shown.add_row(row["pipeline"], *("" if row[c] is None else f"{int(row[c]):,}" for c in counts), row["status"])
+        shown.add_row(row["pipeline"], *("" if row[c] is None else f"{int(row[c]):,}" for c in counts), in_words(row["status"]))
     return shown

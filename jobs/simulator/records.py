@@ -27,6 +27,7 @@ Record = dict[str, Any]
 
 TAGS = "service:stytch.auth,stytch-env:prod,synthetic:true"
 ENVIRONMENTS = ("live", "test")
+BY_CODE = ("otp_email", "otp_sms")
 
 _SALT_SESSION, _SALT_OAUTH, _SALT_SAML, _SALT_METHOD, _SALT_VERDICT = 201, 202, 203, 204, 205
 _ERRORS_URL = "https://stytch.com/docs/api/errors"
@@ -209,6 +210,8 @@ class RecordWriter:
             self._client(record, texts, flow, step, request)
         if step.status is not Status.START:
             self._identity(record, texts, flow, step, script)
+            if script.method in BY_CODE and not step.identified:
+                record["method_id"] = _method_id(texts, flow, script)
         if step.error:
             record["stytch_api_error"] = error_fields(step.error, request_id)
             if step.error is INTERNAL:
@@ -217,8 +220,7 @@ class RecordWriter:
 
     @staticmethod
     def _delivery(record: Record, texts: FlowTexts, flow: int, script: Script, after_ms: int) -> None:
-        kind = "phone-number" if script.by_phone else "email"
-        record["method_id"] = f"{kind}-{texts.environments[flow]}-{texts.users[flow]}"
+        record["method_id"] = _method_id(texts, flow, script)
         record["delivery_latency_seconds"] = round(after_ms / 1000)
 
     def _client(self, record: Record, texts: FlowTexts, flow: int, step: Step, request: str) -> None:
@@ -250,3 +252,8 @@ class RecordWriter:
             record["oauth_config_id"] = f"oauth-config-{environment}-{record['project_id'][-36:]}"
         if script.method == "sso" and user:
             record["sso_connection_id"] = f"saml-connection-{environment}-{texts.organizations[flow]}"
+
+
+def _method_id(texts: FlowTexts, flow: int, script: Script) -> str:
+    """The address that a message went to, as its id."""
+    return f"{'phone-number' if script.by_phone else 'email'}-{texts.environments[flow]}-{texts.users[flow]}"

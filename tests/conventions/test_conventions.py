@@ -62,7 +62,7 @@ def test_the_project_names_no_registry_host_and_no_machine(word: str) -> None:
 
 def _is_ours(path: Path) -> bool:
     relative = path.relative_to(ROOT)
-    outside = {".git", ".venv", "__pycache__", "demo_data", "data", ".mypy_cache", ".ruff_cache", ".pytest_cache", ".hypothesis"}
+    outside = {".git", ".venv", "__pycache__", "demo_data", "data", ".drill", ".mypy_cache", ".ruff_cache", ".pytest_cache", ".hypothesis"}
     is_text = (
         path.suffix in {".py", ".toml", ".md", ".yaml", ".yml", ".sh", ".txt", ".lock", ".sql", ".css", ".js", ".in"}
         or path.name == "Makefile"

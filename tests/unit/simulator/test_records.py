@@ -184,3 +184,9 @@ def test_a_request_is_one_users_and_its_events_are_in_order() -> None:
         start = [e["timestamp"] for e in events if e["status"] == "Start"]
         if start:
             assert min(e["timestamp"] for e in events) == start[0]
+
+
+def test_a_code_names_the_address_that_it_was_sent_to() -> None:
+    used = [record for record in small_records() if record["action"] == "OTPsAuthenticate"]
+    assert used
+    assert [record for record in used if not re.match(r"(phone-number|email)-(live|test)-", record.get("method_id", ""))] == []
