@@ -210,8 +210,8 @@ class RecordWriter:
             self._client(record, texts, flow, step, request)
         if step.status is not Status.START:
             self._identity(record, texts, flow, step, script)
-            if script.method in BY_CODE and not step.identified:
-                record["method_id"] = _method_id(texts, flow, script)
+        if script.method in BY_CODE and not step.identified:
+            record["method_id"] = _method_id(texts, flow, script)
         if step.error:
             record["stytch_api_error"] = error_fields(step.error, request_id)
             if step.error is INTERNAL:
