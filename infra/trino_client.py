@@ -11,7 +11,8 @@ from typing import Any
 
 import requests
 import trino
-from trino.exceptions import Error, HttpError, TrinoQueryError
+from tenacity import retry, retry_if_exception, stop_after_delay, wait_fixed
+from trino.exceptions import Error, HttpError, TrinoQueryError, TrinoUserError
 
 from lakehouse.errors import ConfigurationError, InfrastructureError, LakehouseError
 from lakehouse.settings import Settings
@@ -37,6 +38,15 @@ class RefusedQuery(TrinoProblem):
     exit_code = 2
 
 
+NODES_COME_WITHIN_S = 15
+
+
+def _has_no_nodes_yet(error: BaseException) -> bool:
+    """For some seconds after its start Trino answers, but has no node to run a query on."""
+    return isinstance(error.__cause__, TrinoQueryError) and error.__cause__.error_name == "NO_NODES_AVAILABLE"
+
+
+@retry(retry=retry_if_exception(_has_no_nodes_yet), stop=stop_after_delay(NODES_COME_WITHIN_S), wait=wait_fixed(1), reraise=True)
 def query(settings: Settings, sql: str, *, user: str | None = None, catalog: str | None = None, schema: str | None = None) -> Answer:
     """Run one statement and take all its rows.
 
@@ -49,8 +59,10 @@ def query(settings: Settings, sql: str, *, user: str | None = None, catalog: str
         try:
             cursor.execute(sql)
             rows = [list(row) for row in cursor.fetchall()]
-        except TrinoQueryError as error:
+        except TrinoUserError as error:
             raise RefusedQuery(f"Trino: {error.message}") from error
+        except TrinoQueryError as error:
+            raise TrinoProblem(f"Trino could not run the query: {error.message}", next_step="See `lakehouse status`.") from error
         except (Error, HttpError, requests.RequestException, OSError) as error:
             raise TrinoProblem(f"Trino does not answer: {_first_line(error)}", next_step="See `lakehouse status`.") from error
         return Answer(tuple(column.name for column in cursor.description or ()), rows)

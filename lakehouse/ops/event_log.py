@@ -36,15 +36,18 @@ class StepLog(logging.Handler):
     def __enter__(self) -> StepLog:
         self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._file = self._path.open("a", encoding="utf-8")
-        for name in LOGGERS:
-            logging.getLogger(name).addHandler(self)
+        self._levels = {name: logging.getLogger(name).level for name in LOGGERS}
+        for logger in map(logging.getLogger, LOGGERS):
+            logger.addHandler(self)
+            logger.setLevel(min(logger.getEffectiveLevel(), logging.INFO))
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         if error is not None:
             self._write("ERROR", "lakehouse", f"{type(error).__name__}\n{''.join(traceback.format_tb(trace))}", datetime.now(UTC))
-        for name in LOGGERS:
+        for name, level in self._levels.items():
             logging.getLogger(name).removeHandler(self)
+            logging.getLogger(name).setLevel(level)
         self._file.close()
         send(self._writer, self._path)
 

@@ -34,6 +34,7 @@ def test_what_the_run_log_says_was_inserted_is_in_the_tables(lake: TestLake) -> 
 
 
 def test_a_second_run_moves_no_data_tables_version(lake: TestLake) -> None:
+    materialize(lake.settings, Console(quiet=True))
     before = lake.versions()
     materialize(lake.settings, Console(quiet=True))
     assert lake.versions() == before
