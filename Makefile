@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 TESTS := $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check unit spark stack drill docs lock clean
+.PHONY: help demo test check unit spark stack drill soak docs lock clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -33,6 +33,9 @@ stack: $(READY) ## tests with everything up and a real browser
 
 drill: $(READY) ## kill worker and Spark at every point, TIMES (5) times each; taken up where it was stopped; about an hour
 	$(TESTS) tests/drills --times $(or $(TIMES),5)
+
+soak: $(READY) ## live through DAYS (14) simulated days of RUNS (288) runs each: does the disk grow, do queries slow down; hours
+	$(TESTS) tests/soak -s --days $(or $(DAYS),14) --runs $(or $(RUNS),288)
 
 docs: $(READY) ## render the data dictionary from the declarations
 	LAKEHOUSE_HOME=$(VENV)/none $(BIN)/lakehouse dictionary > docs/data_dictionary.md

@@ -4,9 +4,11 @@ Does not belong here: what a run does.
 """
 
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
+from dagster._core.storage.event_log import SqliteEventLogStorage
 from pydantic import Field
 
 from assets.rendering import key_of, materialized
@@ -14,7 +16,7 @@ from assets.resources import TRIGGER_TAG, Lake
 from jobs.aggregate import PIPELINE as GOLD_PIPELINE
 from jobs.aggregate import aggregate, is_behind
 from jobs.ingest import release as release_bronze
-from jobs.maintenance import expire_landed_copies, maintain_facts, maintain_table
+from jobs.maintenance import clear_facts, compact_facts, expire_landed_copies, forget_history, maintain_table
 from jobs.refine import backfill as backfill_silver
 from jobs.refine import refine
 from jobs.refine import release as release_silver
@@ -84,20 +86,25 @@ def pause_after(runs: int) -> timedelta:
     return timedelta() if runs < 2 else min(FIRST_PAUSE * 2 ** min(runs - 2, 16), LONGEST_PAUSE)
 
 
-@dg.sensor(job=lake_job, minimum_interval_seconds=SENSOR_INTERVAL_S, default_status=dg.DefaultSensorStatus.RUNNING)
-def landed_files(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
-    """Take all pending sources together into one run, unless one is under way."""
-    under_way = context.instance.get_run_records(dg.RunsFilter(job_name=lake_job.name, statuses=UNDER_WAY), limit=1)
-    if under_way:
-        return dg.SkipReason("a run is under way; what has landed meanwhile goes into the next one")
-    try:
-        with store_errors():
-            waiting = waiting_assets(load_sources(settings()))
-    except LakehouseError as error:
-        return dg.SkipReason(str(error))
-    if not waiting:
-        return dg.SkipReason("nothing has landed")
-    return dg.SensorResult(run_requests=[dg.RunRequest(asset_selection=waiting, tags={TRIGGER_TAG: "sensor"})])
+def landing_sensor(sources: dict[str, Source]) -> dg.SensorDefinition:
+    """The sensor of the sources that the definitions were made for: it asks for no table that they have not."""
+
+    @dg.sensor(job=lake_job, minimum_interval_seconds=SENSOR_INTERVAL_S, default_status=dg.DefaultSensorStatus.RUNNING)
+    def landed_files(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
+        """Take all pending sources together into one run, unless one is under way."""
+        under_way = context.instance.get_run_records(dg.RunsFilter(job_name=lake_job.name, statuses=UNDER_WAY), limit=1)
+        if under_way:
+            return dg.SkipReason("a run is under way; what has landed meanwhile goes into the next one")
+        try:
+            with store_errors():
+                waiting = waiting_assets(sources)
+        except LakehouseError as error:
+            return dg.SkipReason(str(error))
+        if not waiting:
+            return dg.SkipReason("nothing has landed")
+        return dg.SensorResult(run_requests=[dg.RunRequest(asset_selection=waiting, tags={TRIGGER_TAG: "sensor"})])
+
+    return landed_files
 
 
 class Backfill(dg.Config):
@@ -147,7 +154,7 @@ def publish_held_back(context: dg.OpExecutionContext, config: HeldBack, lake: La
         source, wanted = work.sources[config.source], Release(config.batch_id, config.tenant_id)
         released = release_bronze(work, source, wanted)
         rows = (released.records if released else 0) + release_silver(work, source, wanted)
-        if not rows:
+        if not rows and not context.retry_number:
             raise ConfigurationError(
                 f"nothing of tenant {wanted.tenant_id} is held back in batch {wanted.batch_id}",
                 next_step="see bronze.quarantine for what is",
@@ -179,7 +186,8 @@ def backfill() -> Any:
 
 
 MAINTENANCE_CRON = "30 3 * * *"
-DAGSTER_HISTORY_KEPT = timedelta(days=14)
+FACTS_CRON = "15 * * * *"
+"""Runs every five minutes leave some 150 small files an hour in each table of facts, and every page of operations reads them."""
 
 
 def maintenance_job(declared: list[Table]) -> dg.JobDefinition:
@@ -189,9 +197,9 @@ def maintenance_job(declared: list[Table]) -> dg.JobDefinition:
     @dg.op(name="facts_and_history")
     def facts_and_history(context: dg.OpExecutionContext, lake: Lake) -> None:
         with lake.step(context) as work:
-            maintain_facts(work)
-            context.log.info("%d landed copies removed", expire_landed_copies(work))
-        context.log.info("%d runs removed from Dagster's history", forget_runs(context.instance))
+            clear_facts(work)
+            expire_landed_copies(work)
+            forget_history(work, lambda before: forget_runs(context.instance, before))
 
     @dg.job(name="maintenance", description="Compact tables, remove old versions, landed copies and logs.")
     def maintenance() -> None:
@@ -211,10 +219,28 @@ def _table_maintenance(declared: Table) -> dg.OpDefinition:
     return maintain
 
 
-def forget_runs(instance: dg.DagsterInstance) -> int:
-    """Delete finished runs past their time from Dagster's storage; the run log keeps their facts. Returns how many."""
+@dg.op(name="compact_facts")
+def compaction_of_facts(context: dg.OpExecutionContext, lake: Lake) -> None:
+    """Compact ops and ctl where they are crowded."""
+    with lake.step(context) as work:
+        compact_facts(work)
+
+
+@dg.job(name="fact_maintenance", description="Compact the tables of facts (ops, ctl) where many small files have gathered.")
+def fact_maintenance() -> None:
+    """One step; it needs no Spark."""
+    compaction_of_facts()
+
+
+def forget_runs(instance: dg.DagsterInstance, before: datetime) -> int:
+    """Delete finished runs created before a time from Dagster's storage, with the files that Dagster itself leaves. Returns how many."""
     finished = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
-    old = instance.get_run_records(dg.RunsFilter(statuses=finished, created_before=datetime.now(UTC) - DAGSTER_HISTORY_KEPT))
+    old = instance.get_run_records(dg.RunsFilter(statuses=finished, created_before=before))
     for record in old:
-        instance.delete_run(record.dagster_run.run_id)
+        run_id = record.dagster_run.run_id
+        instance.delete_run(run_id)
+        instance.compute_log_manager.delete_logs(prefix=[run_id])
+        if isinstance(instance.event_log_storage, SqliteEventLogStorage):
+            for left in Path(instance.event_log_storage.path_for_shard(run_id)).parent.glob(f"{run_id}.db*"):
+                left.unlink()
     return len(old)

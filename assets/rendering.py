@@ -23,6 +23,11 @@ def key_of(name: str) -> dg.AssetKey:
     return dg.AssetKey(name.split("."))
 
 
+def name_of(key: dg.AssetKey) -> str:
+    """The table of an asset key."""
+    return ".".join(key.path)
+
+
 def landing_key(source: Source) -> dg.AssetKey:
     """The asset key of a source's landed files."""
     return dg.AssetKey(["landing", source.name])

@@ -5,18 +5,21 @@ Does not belong here: what a step does.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from typing import cast
 
 import dagster as dg
 from pydantic import PrivateAttr
 
+from assets.rendering import key_of, name_of
+from jobs.aggregate import PIPELINE as GOLD_PIPELINE
 from jobs.context import Context
 from lakehouse.errors import LakehouseError
-from lakehouse.ops.runs import Run, Trigger
+from lakehouse.ops.runs import Run, Trigger, record_skipped
 from lakehouse.settings import settings
 from lakehouse.store import store_errors
+from lakehouse.tables import Layer, Table, table
 
 MAX_RETRIES = 3
 RETRY_WAIT_S = 10
@@ -28,6 +31,7 @@ class Lake(dg.ConfigurableResource):  # type: ignore[type-arg]
     """Hands out one context per run: its Spark session and staged records are shared by the steps of an in-process run."""
 
     _context: Context | None = PrivateAttr(default=None)
+    _skipped: set[dg.AssetKey] = PrivateAttr(default_factory=set)
 
     @contextmanager
     def step(self, context: dg.AssetExecutionContext | dg.OpExecutionContext) -> Iterator[Context]:
@@ -49,14 +53,37 @@ class Lake(dg.ConfigurableResource):  # type: ignore[type-arg]
             with store_errors():
                 yield self._context
         except LakehouseError as error:
-            if error.retryable:
+            if error.retryable and context.retry_number < MAX_RETRIES:
                 raise dg.RetryRequested(max_retries=MAX_RETRIES, seconds_to_wait=RETRY_WAIT_S * 2**context.retry_number) from error
+            self._record_skipped(context, self._context)
             raise dg.Failure(description=str(error), allow_retries=False) from error
+        except Exception:
+            self._record_skipped(context, self._context)
+            raise
+
+    def _record_skipped(self, context: dg.AssetExecutionContext | dg.OpExecutionContext, work: Context) -> None:
+        """Record the tables of the run that Dagster will not try, since the step's own tables have failed for good."""
+        if not isinstance(context, dg.AssetExecutionContext):
+            return
+        layer, failed = context.job_def.asset_layer, context.selected_asset_keys
+        planned = layer.selected_asset_keys
+        behind = dg.AssetSelection.keys(*failed).downstream(include_self=False).resolve(layer.asset_graph) & planned - self._skipped
+        self._skipped |= behind
+        tables = [table(name_of(key)) for key in sorted(behind)]
+        steps = [(pipeline, declared) for declared in tables for pipeline in _pipelines(work, declared, planned)]
+        record_skipped(work.writer, work.run, steps, ", ".join(map(name_of, sorted(failed))))
 
     def teardown_after_execution(self, context: dg.InitResourceContext) -> None:  # noqa: ARG002
         """End the Spark session of the run."""
         if self._context is not None:
             self._context.close()
+
+
+def _pipelines(work: Context, declared: Table, planned: Collection[dg.AssetKey]) -> list[str]:
+    """The pipelines under which a table's steps are recorded: gold, or the sources that the run takes into a silver table."""
+    if declared.layer is Layer.GOLD:
+        return [GOLD_PIPELINE]
+    return [s.name for s in work.sources.values() if s.silver.table == declared.name and key_of(s.bronze.name) in planned]
 
 
 def _trigger(run: dg.DagsterRun) -> Trigger:

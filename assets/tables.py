@@ -41,8 +41,10 @@ def bronze_asset(source: Source) -> dg.AssetsDefinition:
     )
     def published(context: dg.AssetExecutionContext, lake: Lake) -> Results:
         with lake.step(context) as work:
-            batches = ingest(work, source)
-            yield from check_results(work.verdicts)
+            try:
+                batches = ingest(work, source)
+            finally:
+                yield from check_results(work.verdicts)
             if batches:
                 yield materialized(
                     declared, {"batches": ", ".join(b.batch_id for b in batches), "records": sum(b.records for b in batches)}
@@ -86,8 +88,10 @@ def gold_asset(declared: Table) -> dg.AssetsDefinition:
     )
     def published(context: dg.AssetExecutionContext, lake: Lake) -> Results:
         with lake.step(context) as work:
-            done = aggregate(work, declared)
-            yield from check_results(work.verdicts)
+            try:
+                done = aggregate(work, declared)
+            finally:
+                yield from check_results(work.verdicts)
             if done:
                 yield materialized(declared, {"days": "all" if done.days is None else len(done.days)})
 

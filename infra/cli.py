@@ -11,13 +11,15 @@ import traceback
 
 import click
 import typer
+from boto3.exceptions import Boto3Error
+from botocore.exceptions import ClientError
 from rich.console import Console
 from typer.rich_utils import rich_format_error
 
-from infra.commands import groups_for
-from lakehouse.errors import LakehouseError
+from infra.commands import INTERRUPTED, groups_for
+from lakehouse.errors import ConfigurationError, LakehouseError
+from lakehouse.store import store_errors
 
-INTERRUPTED = 130
 INTERRUPTION = "Interrupted. Servers that were started go on: see `lakehouse status`, or stop them with `lakehouse down`."
 
 
@@ -34,16 +36,17 @@ def main() -> None:
 def run(app: typer.Typer, arguments: list[str], *, verbose: bool) -> int:
     """Carry out a command; returns the exit code."""
     try:
-        return app(args=arguments, prog_name="lakehouse", standalone_mode=False) or 0
+        with store_errors():
+            return app(args=arguments, prog_name="lakehouse", standalone_mode=False) or 0
     except LakehouseError as error:
         return explain(error, verbose=verbose)
+    except (ClientError, Boto3Error) as error:
+        return explain(_refused(error), verbose=verbose)
     except click.ClickException as error:
         rich_format_error(error)
         return error.exit_code
     except (KeyboardInterrupt, click.Abort):
-        Console(stderr=True).print(
-            "Interrupted. Servers that were started go on: see `lakehouse status`, or stop them with `lakehouse down`."
-        )
+        Console(stderr=True).print(INTERRUPTION)
         return INTERRUPTED
 
 
@@ -63,6 +66,12 @@ def explain(error: LakehouseError, *, verbose: bool) -> int:
     if verbose:
         console.print(_escaped("".join(traceback.format_exception(error))), soft_wrap=True)
     return error.exit_code
+
+
+def _refused(error: Exception) -> LakehouseError:
+    refused = ConfigurationError(f"the store refused: {error}", next_step="run `lakehouse doctor`; it tries the keys and the buckets")
+    refused.__cause__ = error
+    return refused
 
 
 def _escaped(text: str) -> str:

@@ -6,7 +6,6 @@ Does not belong here: printing the findings, or mending anything.
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
 import sys
 import uuid
@@ -21,20 +20,21 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from infra import probes
 from infra.cache import cache_dir
-from infra.instance import STAMP, open_existing
+from infra.instance import open_existing
 from infra.jvm import java
 from infra.parts import missing
 from infra.ports import is_free
 from infra.processes import of_instance
-from infra.services.registry import embedded
+from infra.services.base import Service
+from infra.services.registry import SERVICES, embedded
+from infra.space import ADVICE, LEAST_FREE_BYTES, least_free
 from infra.stack_files import read_ports
 from infra.supervisor import Supervisor
 from lakehouse.errors import LakehouseError
-from lakehouse.settings import CREDENTIALS_FILE, USER_FILE, Settings, read_settings
+from lakehouse.settings import CREDENTIALS_FILE, ENV_PREFIX, STAMP, USER_FILE, Settings, read_settings
 from lakehouse.store import put_if_absent, s3_client
 
 LEAST_JAVA = 25
-LEAST_FREE_BYTES = 5 * 1024**3
 LEAST_MEMORY_BYTES = 6 * 1024**3
 RACERS = 8
 ROUNDS = 5
@@ -108,14 +108,9 @@ def _parts(settings: Settings) -> str:
 
 
 def _disk(settings: Settings) -> str:
-    low = []
-    for folder in (settings.home, cache_dir()):
-        existing = next(path for path in (folder, *folder.parents) if path.is_dir())
-        free = shutil.disk_usage(existing).free
-        low.append((free, folder))
-    free, folder = min(low)
+    free, folder = least_free(settings.home)
     if free < LEAST_FREE_BYTES:
-        raise Bad(f"{free / 1e9:.1f} GB free for {folder}", "Free some space, or set LAKEHOUSE_HOME and LAKEHOUSE_CACHE to another disk.")
+        raise Bad(f"{free / 1e9:.1f} GB free for {folder}; {LEAST_FREE_BYTES / 1e9:.1f} GB are needed", ADVICE)
     return f"{free / 1e9:.1f} GB free"
 
 
@@ -165,7 +160,7 @@ def _is_loopback(ip: str) -> bool:
 
 
 def _store(settings: Settings) -> str:
-    probes.store(settings)
+    _ask("minio", settings)
     client = s3_client(settings)
     keys = [f"_doctor/{uuid.uuid4()}" for _ in range(ROUNDS)]
     try:
@@ -198,15 +193,32 @@ def _remove(client: object, bucket: str, keys: list[str]) -> None:
             return
 
 
-def _answers(probe: Callable[[Settings], None], what: str) -> Check:
+def _answers(name: str, what: str) -> Check:
     def check(settings: Settings) -> str:
-        try:
-            probe(settings)
-        except probes.NotReady as error:
-            raise Bad(error.message, "`lakehouse up`; if it stays so, `lakehouse logs SERVICE`.") from error
+        _ask(name, settings)
         return what
 
     return check
+
+
+def _ask(name: str, settings: Settings) -> None:
+    service = SERVICES[name]
+    try:
+        service.probe(settings)
+    except probes.NotReady as error:
+        raise Bad(error.message, _how_to_mend(service, settings)) from error
+
+
+def _how_to_mend(service: Service, settings: Settings) -> str:
+    outside = getattr(read_settings(settings.home, user_only=True), service.unless) if service.unless else None
+    if not service.unless or outside is None:
+        return f"`lakehouse up`; if it stays so, `lakehouse logs {service.name}`."
+    setting = f"{ENV_PREFIX}{service.unless.upper()}"
+    others = f"{ENV_PREFIX}{service.unless.split('_')[0].upper()}_*"
+    return (
+        f"{setting} names a server outside, {outside}: see that it runs and can be reached from here, "
+        f"and that {others} in {settings.home / USER_FILE} is right."
+    )
 
 
 def _processes(settings: Settings) -> str:
@@ -227,8 +239,8 @@ CHECKS: dict[str, Check] = {
     "processes": _processes,
     "ports": _ports,
     "store": _store,
-    "metastore": _answers(probes.metastore, "names its schemas"),
-    "spark": _answers(probes.spark, "answers a query"),
-    "trino": _answers(probes.trino, "answers a query"),
-    "dagster": _answers(probes.dagster, "has loaded its definitions"),
+    "metastore": _answers("metastore", "names its schemas"),
+    "spark": _answers("spark", "answers a query"),
+    "trino": _answers("trino", "answers a query"),
+    "dagster": _answers("dagster-webserver", "has loaded its definitions"),
 }

@@ -14,9 +14,9 @@ from pathlib import Path
 
 from infra.env_files import write_private
 from lakehouse.errors import ConfigurationError
+from lakehouse.settings import STAMP
 
 INSTANCE_VERSION = 1
-STAMP = "instance.json"
 INSTANCE_VARIABLE = "LAKEHOUSE_INSTANCE"
 """In the environment of every process of an instance; its value is the instance's id."""
 

@@ -3,6 +3,8 @@
 set -eu
 venv=$1
 
+loudness=--quiet
+
 supported() {
     "$1" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null
 }
@@ -18,6 +20,7 @@ if ! supported "$venv/bin/python"; then
     fi
     echo "Making the environment $venv with $("$python" --version)"
     rm -rf "$venv"
+    loudness=
     "$python" -m venv "$venv" || {
         echo "Next: install the venv module of $python (Debian, Ubuntu: apt-get install python3-venv)." >&2
         exit 2
@@ -28,7 +31,7 @@ install() {
     "$venv/bin/python" -m pip install --disable-pip-version-check --no-deps "$@"
 }
 
-echo "Installing the locked packages: about 800 MB to download the first time, cached by pip"
+echo "Installing the locked packages that are missing: about 800 MB to download the first time, cached by pip"
 install --quiet --require-hashes --only-binary :all: -r infra/requirements-build.txt
-install --require-hashes --only-binary :all: --no-binary pyspark --no-build-isolation -r requirements.lock
+install $loudness --require-hashes --only-binary :all: --no-binary pyspark --no-build-isolation -r requirements.lock
 install --quiet --no-build-isolation -e .

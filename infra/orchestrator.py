@@ -1,4 +1,4 @@
-"""Asking Dagster to run something, and waiting for it.
+"""Asking Dagster to run something or to load its definitions anew, and waiting for it.
 
 Does not belong here: what runs (assets), or how a result is shown.
 """
@@ -14,14 +14,23 @@ from urllib.parse import urlsplit
 
 import dagster as dg
 import requests
-from dagster_graphql import DagsterGraphQLClient, DagsterGraphQLClientError
+from dagster_graphql import DagsterGraphQLClient, DagsterGraphQLClientError, ReloadRepositoryLocationStatus
 
 from assets.resources import TRIGGER_TAG
 from lakehouse.errors import ConfigurationError, InfrastructureError
 from lakehouse.settings import Settings
 
 POLL_S = 0.5
+LOCATION = "lake"
+"""Name of the code location in Dagster's workspace."""
 FINISHED = (dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED)
+FAILURES = """
+query Failures($run: ID!) {
+  runOrError(runId: $run) {
+    ... on Run { eventConnection { events { ... on ExecutionStepFailureEvent { error { className causes { className } } } } } }
+  }
+}
+"""
 UNREACHABLE = (DagsterGraphQLClientError, requests.RequestException, OSError)
 
 
@@ -45,6 +54,18 @@ class Launched:
                 return
             time.sleep(POLL_S)
 
+    def error_classes(self) -> set[str]:
+        """Names of the classes of the errors, and of their causes, that steps of the run failed with.
+
+        Raises InfrastructureError where Dagster does not answer.
+        """
+        try:
+            found = self.client._execute(FAILURES, {"run": self.run_id})
+        except UNREACHABLE as error:
+            raise InfrastructureError(f"Dagster does not tell why run {self.run_id} failed: {str(error)[:300]}") from error
+        errors = [event["error"] for event in found["runOrError"]["eventConnection"]["events"] if event.get("error")]
+        return {one["className"] for error in errors for one in (error, *error["causes"])}
+
 
 def launch(
     settings: Settings, job: str, *, selection: Sequence[str] = (), config: dict[str, Any] | None = None, trigger: str = "cli"
@@ -56,12 +77,8 @@ def launch(
 
     Raises InfrastructureError where Dagster does not answer.
     """
-    logging.getLogger("gql.transport").setLevel(logging.WARNING)
-    if not settings.dagster_url:
-        raise ConfigurationError("no Dagster is known", next_step="run `lakehouse up`")
-    address = urlsplit(settings.dagster_url)
     try:
-        client = DagsterGraphQLClient(address.hostname or "", port_number=address.port, use_https=address.scheme == "https")
+        client = _client(settings)
         run_id = client.submit_job_execution(
             job,
             run_config=config or {},
@@ -71,3 +88,26 @@ def launch(
     except UNREACHABLE as error:
         raise InfrastructureError(f"Dagster did not take the run: {str(error)[:300]}", next_step="run `lakehouse status`") from error
     return Launched(run_id, client)
+
+
+def reload_definitions(settings: Settings) -> None:
+    """Have Dagster load its definitions anew, and return when it works with them; runs under way finish with the old ones.
+
+    Raises:
+        InfrastructureError: Dagster does not answer.
+        ConfigurationError: the definitions cannot be loaded.
+    """
+    try:
+        answer = _client(settings).reload_repository_location(LOCATION)
+    except UNREACHABLE as error:
+        raise InfrastructureError(f"Dagster does not answer: {str(error)[:300]}", next_step="run `lakehouse status`") from error
+    if answer.status is not ReloadRepositoryLocationStatus.SUCCESS:
+        raise ConfigurationError(f"the definitions cannot be loaded: {answer.message}", next_step="see `lakehouse logs dagster-code`")
+
+
+def _client(settings: Settings) -> DagsterGraphQLClient:
+    logging.getLogger("gql.transport").setLevel(logging.WARNING)
+    if not settings.dagster_url:
+        raise ConfigurationError("no Dagster is known", next_step="run `lakehouse up`")
+    address = urlsplit(settings.dagster_url)
+    return DagsterGraphQLClient(address.hostname or "", port_number=address.port, use_https=address.scheme == "https")

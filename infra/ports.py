@@ -1,6 +1,6 @@
 """Which loopback ports an instance uses: the usual ones while they are free, and the same ones at each start.
 
-Does not belong here: which server listens on which port (services), or addresses (addresses).
+Does not belong here: which server listens on which port, or its address (infra.services.registry).
 """
 
 from __future__ import annotations

@@ -1,31 +1,71 @@
-"""What an instance needs once its servers answer: catalog, views, the first account.
+"""What an instance needs once its servers answer: catalog and views.
 
 Does not belong here: starting servers, or data.
 """
 
 from __future__ import annotations
 
-from dash_app.accounts import set_password, users_path
-from infra.env_files import read_env
-from infra.views import create_views
-from jobs.catalog import ensure_catalog
-from jobs.context import Context
-from lakehouse.ops.runs import Run
-from lakehouse.settings import CREDENTIALS_FILE, Settings
+from infra.probes import NotReady
+from infra.services.registry import embedded
+from lakehouse.settings import Settings, read_settings
+from lakehouse.sources import declared_tables, load_sources
+from lakehouse.stamp import Stamp, catalog_stamp, views_stamp
 
-FIRST_ACCOUNT = "admin"
-PASSWORD_VARIABLE = "LAKEHOUSE_OPERATIONS_PASSWORD"
+FOR_CATALOG = frozenset({"minio", "metastore", "spark"})
+FOR_VIEWS = frozenset({"trino"})
+
+
+def has_catalog(settings: Settings) -> bool:
+    """Whether the catalog was made from the present declarations."""
+    return _catalog(settings).is_current
 
 
 def prepare(settings: Settings) -> None:
-    """Bring catalog, views and the first account up to this version; quick where nothing has changed."""
+    """Bring catalog and views up to this version, as far as the servers for it run; quick where nothing has changed.
+
+    Raises ConfigurationError where a table cannot be migrated to its declaration.
+    """
+    if not has_catalog(settings) and _are_up(settings, FOR_CATALOG):
+        _make_catalog(settings)
+    views = _views(settings)
+    if not views.is_current and has_catalog(settings) and _are_up(settings, FOR_VIEWS):
+        _make_views(settings)
+        views.set()
+
+
+def _catalog(settings: Settings) -> Stamp:
+    return catalog_stamp(settings, declared_tables(load_sources(settings)))
+
+
+def _views(settings: Settings) -> Stamp:
+    from infra.views import run_log_sql
+
+    return views_stamp(settings, declared_tables(load_sources(settings)), run_log_sql())
+
+
+def _are_up(settings: Settings, names: frozenset[str]) -> bool:
+    """Whether the embedded ones among these services answer; servers outside are taken to."""
+    try:
+        for service in embedded(read_settings(settings.home, user_only=True), names):
+            service.probe(settings)
+    except NotReady:
+        return False
+    return True
+
+
+def _make_catalog(settings: Settings) -> None:
+    from jobs.catalog import ensure_catalog
+    from jobs.context import Context
+    from lakehouse.ops.runs import Run
+
     context = Context(settings, Run("prepare", trigger="cli"))
     try:
-        changed = ensure_catalog(context)
+        ensure_catalog(context)
     finally:
         context.close()
-    if changed:
-        create_views(settings)
-    password = read_env(settings.home / CREDENTIALS_FILE).get(PASSWORD_VARIABLE)
-    if password and not users_path(settings).exists():
-        set_password(users_path(settings), FIRST_ACCOUNT, password)
+
+
+def _make_views(settings: Settings) -> None:
+    from infra.views import create_views
+
+    create_views(settings)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from lakehouse.errors import InfrastructureError
+from lakehouse.errors import InfrastructureError, LakehouseError
 from lakehouse.settings import Settings
 
 TIMEOUT_SECONDS = 5.0
@@ -48,13 +48,16 @@ def metastore(settings: Settings) -> None:
 
 def spark(settings: Settings) -> None:
     """A Connect session answers `select 1`."""
-    from infra.spark_client import SparkError, select_one
+    from grpc import RpcError
+    from pyspark.errors import PySparkException
+
+    from lakehouse.spark import connect
 
     _listening(settings.spark_remote or "", "Spark Connect")
     try:
-        select_one(settings)
-    except SparkError as error:
-        raise NotReady(f"Spark does not answer a query: {error}") from error
+        connect(settings).stop()
+    except (LakehouseError, PySparkException, RpcError, OSError) as error:
+        raise NotReady(f"Spark does not answer a query: {type(error).__name__}: {str(error).splitlines()[0]}") from error
 
 
 def trino(settings: Settings) -> None:

@@ -16,8 +16,8 @@ import psutil
 
 from infra.instance import INSTANCE_VARIABLE
 from lakehouse.errors import InfrastructureError
+from lakehouse.ops.processes import find
 
-SAME_START_SECONDS = 1.0
 POLL_SECONDS = 0.05
 KILL_SECONDS = 10.0
 
@@ -31,12 +31,7 @@ class Identity:
 
     def process(self) -> psutil.Process | None:
         """The process, if it still lives."""
-        try:
-            found = psutil.Process(self.pid)
-            alive = abs(found.create_time() - self.started) < SAME_START_SECONDS and found.status() != psutil.STATUS_ZOMBIE
-        except psutil.NoSuchProcess:
-            return None
-        return found if alive else None
+        return find(self.pid, self.started)
 
 
 def identity(pid: int) -> Identity:

@@ -5,7 +5,6 @@ Does not belong here: printing, or how any one server is configured.
 
 from __future__ import annotations
 
-import shutil
 import time
 from collections.abc import Callable, Collection
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
@@ -23,10 +22,12 @@ from infra.credentials import ensure_credentials
 from infra.fetch import fetch
 from infra.instance import Instance, create_or_open, open_existing
 from infra.memory import proportional, resident
+from infra.preparation import has_catalog, prepare
 from infra.probes import NotReady
 from infra.services.base import Service
 from infra.services.registry import SERVICES, embedded
 from infra.services.waiting import wait_until_ready
+from infra.space import ADVICE, LEAST_FREE_BYTES, least_free
 from infra.stack_files import read_ports, write_allotment
 from infra.supervisor import ProgramState, Supervisor
 from lakehouse.errors import ConfigurationError, InfrastructureError
@@ -35,7 +36,6 @@ from lakehouse.settings import Settings, read_settings
 READY_SECONDS = 600.0
 CRASHES = 4
 STOP_SECONDS = 45.0
-LEAST_FREE_BYTES = 2 * 1024**3
 
 Report = Callable[[str, str], None]
 """Told the name of a service and what has become of it."""
@@ -64,12 +64,15 @@ def up(
     usual_ports: bool = True,
     report: Report = lambda _name, _state: None,
 ) -> Settings:
-    """Bring the instance up and return when every one of its servers answers real questions.
+    """Bring the instance up and return when every one of its servers answers real questions, and its tables are as declared.
 
     Args:
         home: the instance's folder; default as in `read_settings`.
         only: bring up only these services.
         usual_ports: prefer the usual ports; else take any that are free.
+
+    Raises:
+        ConfigurationError: among others, a table cannot be migrated to its declaration; what starts runs is not started then.
     """
     user = read_settings(home, user_only=True)
     services = _chosen(user, only)
@@ -81,7 +84,12 @@ def up(
         supervisor = _running_supervisor(instance, user)
         if user.s3_endpoint:
             ensure_buckets(settings)
-        _start(supervisor, services, settings, report)
+        waiting = [] if has_catalog(settings) else [service for service in services if service.holds_declarations]
+        for service in waiting:
+            supervisor.halt(service.name)
+        _start(supervisor, [service for service in services if service not in waiting], settings, report)
+        prepare(settings)
+        _start(supervisor, waiting, settings, report)
     return settings
 
 
@@ -111,6 +119,13 @@ def status(home: Path | None = None) -> list[ServiceStatus]:
         return list(pool.map(lambda service: _status(service, states.get(service.name), ports, settings), services))
 
 
+def memory(home: Path | None = None) -> dict[str, int]:
+    """Proportional bytes of each running service with all that it started."""
+    supervisor = Supervisor(open_existing(read_settings(home).home))
+    states = supervisor.states() if supervisor.process() else []
+    return {state.name: sum(map(proportional, processes.tree(state.pid))) for state in states if state.pid}
+
+
 def _chosen(user: Settings, only: Collection[str] | None) -> list[Service]:
     if unknown := set(only or ()) - set(SERVICES):
         raise ConfigurationError(f"There is no service {', '.join(sorted(unknown))}.", next_step=f"Known are {', '.join(SERVICES)}.")
@@ -118,11 +133,10 @@ def _chosen(user: Settings, only: Collection[str] | None) -> list[Service]:
 
 
 def _require_space(home: Path) -> None:
-    existing = next(folder for folder in (home, *home.parents) if folder.is_dir())
-    if (free := shutil.disk_usage(existing).free) < LEAST_FREE_BYTES:
+    free, folder = least_free(home)
+    if free < LEAST_FREE_BYTES:
         raise InfrastructureError(
-            f"Only {free / 1e9:.1f} GB are free where {home} lies; {LEAST_FREE_BYTES / 1e9:.1f} GB are needed.",
-            next_step="Free some space, or set LAKEHOUSE_HOME to another disk.",
+            f"Only {free / 1e9:.1f} GB are free where {folder} lies; {LEAST_FREE_BYTES / 1e9:.1f} GB are needed.", next_step=ADVICE
         )
 
 

@@ -7,16 +7,17 @@ Does not belong here: formulas (jobs.gold).
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, timedelta
 
+from pyspark.errors import AnalysisException
 from pyspark.sql import DataFrame
 
 from dq_checks import Stage
 from jobs.audit import audit, judge_published, lineage, view_of
 from jobs.context import Context
-from jobs.gold import MONTH_DAYS, TRANSFORMS, attempts, only_days, with_day
+from jobs.gold import TRANSFORMS, attempts, only_days, with_day
 from lakehouse import failpoints
 from lakehouse.delta import Changes, DeltaLog, replace
 from lakehouse.ops.runs import Facts
@@ -47,14 +48,10 @@ class Work:
         return f"{self.declared.partition_by[0]} in ({literals})"
 
 
-def aggregate(context: Context, declared: Table, *, days: Collection[date] | None = None) -> Work | None:
-    """Bring a gold table up to its input's version. Returns what was recomputed, None where nothing had changed.
-
-    Args:
-        days: recompute these days of the input instead, as a backfill.
-    """
+def aggregate(context: Context, declared: Table) -> Work | None:
+    """Bring a gold table up to its input's version. Returns what was recomputed, None where nothing had changed."""
     with context.recorded_if_failing(PIPELINE, declared):
-        work = plan(context, declared, days)
+        work = plan(context, declared)
     if work is None:
         return None
     with context.step(PIPELINE, declared) as facts, context.infrastructure_errors():
@@ -62,15 +59,13 @@ def aggregate(context: Context, declared: Table, *, days: Collection[date] | Non
     return work
 
 
-def plan(context: Context, declared: Table, asked: Collection[date] | None) -> Work | None:
+def plan(context: Context, declared: Table) -> Work | None:
     """What a gold table has to recompute, from its own log and its input's."""
     source = DeltaLog(context.settings, table(declared.inputs[0]))
     transaction = taken_in(declared)
     done = DeltaLog(context.settings, declared).transaction(transaction)
     if done is None:
         return Work(declared, source.version, None, transaction) if source.version > 0 else None
-    if asked is not None:
-        return Work(declared, source.version, _reached(declared, asked), f"backfill.{context.run.run_id}")
     if done >= source.version:
         return None
     changes = source.changes_since(done)
@@ -104,8 +99,18 @@ def _touched(context: Context, declared: Table, changes: Changes) -> set[date]:
     column = declared.partition_by[0]
     if all(column in values for values in changes.partitions):
         return {date.fromisoformat(values[column]) for values in changes.partitions}
-    changed = context.session.read.parquet(*changes.files).select("tenant_id", "event_time")
-    return {row["day"] for row in with_day(changed, zones(context)).select("day").distinct().collect()}
+    try:
+        changed = context.session.read.parquet(*changes.files).select("tenant_id", "event_time")
+        return {row["day"] for row in with_day(changed, zones(context)).select("day").distinct().collect()}
+    except AnalysisException as error:
+        if error.getCondition() != FILE_IS_GONE:
+            raise
+    utc_days = {date.fromisoformat(values["event_date"]) for values in changes.partitions}
+    return {day + timedelta(days=n) for day in utc_days for n in (-1, 0, 1)}
+
+
+FILE_IS_GONE = "PATH_NOT_FOUND"
+"""An old version's file that maintenance has removed: then all days that its partition can reach count as touched."""
 
 
 def zones(context: Context) -> DataFrame:
@@ -117,35 +122,41 @@ def zones(context: Context) -> DataFrame:
 def compute(context: Context, work: Work) -> DataFrame:
     """The rows of a gold table for the days of the work."""
     declared, column = work.declared, work.declared.partition_by[0]
-    rows = context.session.table(declared.inputs[0])
-    if declared.inputs[0] == AUTH_EVENTS:
-        tried = attempts(only_days(rows, "event_date", _utc_days(work.days, column)), zones(context))
-        return TRANSFORMS[declared.name](only_days(tried, column, work.days))
-    needed = None if work.days is None else {day - timedelta(days=n) for day in work.days for n in range(MONTH_DAYS)}
-    return only_days(TRANSFORMS[declared.name](only_days(rows, column, needed)), column, work.days)
+    source = table(declared.inputs[0])
+    rows = only_days(context.session.table(source.name), source.partition_by[0], _days_to_read(work))
+    if source.name == AUTH_EVENTS:
+        return TRANSFORMS[declared.name](only_days(attempts(rows, zones(context)), column, work.days))
+    return only_days(TRANSFORMS[declared.name](rows), column, work.days)
 
 
-def _utc_days(days: Collection[date] | None, column: str) -> set[date] | None:
-    """UTC days that hold the events of some days of a tenant's zone: zones are up to 14 hours away."""
-    if days is None or column == "event_date":
-        return None if days is None else set(days)
-    return {day + timedelta(days=n) for day in days for n in (-1, 0, 1)}
+def _days_to_read(work: Work) -> set[date] | None:
+    """Partitions of the input that the days of the work are computed from; None for all.
+
+    The days of a tenant's zone lie in up to three UTC days: zones are up to 14 hours away.
+    """
+    if work.days is None:
+        return None
+    if work.declared.inputs[0] != AUTH_EVENTS:
+        return {day - timedelta(days=n) for day in work.days for n in range(work.declared.reach_days + 1)}
+    around = (0,) if work.declared.partition_by[0] == "event_date" else (-1, 0, 1)
+    return {day + timedelta(days=n) for day in work.days for n in around}
 
 
 def _rows_to_read(context: Context, work: Work) -> int:
-    """Rows of the input, in proportion to the days to compute."""
-    read = DeltaLog(context.settings, table(work.declared.inputs[0]))
-    partitions = max(read.file_counts()[1], 1)
-    return read.row_count() * (partitions if work.days is None else min(len(work.days), partitions)) // partitions
+    """Rows of the input in the partitions that the work reads."""
+    source = table(work.declared.inputs[0])
+    return DeltaLog(context.settings, source).row_count(_days_to_read(work))
 
 
 def _publish(context: Context, work: Work, facts: Facts) -> None:
     declared = work.declared
-    tune(context.session, _rows_to_read(context, work))
+    facts.rows_read = _rows_to_read(context, work)
+    tune(context.session, facts.rows_read)
     facts.input_versions = f'{{"{declared.inputs[0]}": {work.version}}}'
     facts.partition = "all days" if work.days is None else f"{min(work.days)}..{max(work.days)}"
     computed = checkpoint(compute(context, work))
-    audit(context, PIPELINE, declared, view_of(computed, declared), Stage.BATCH, facts, {})
+    view = view_of(computed, declared)
+    audit(context, PIPELINE, declared, view, Stage.BATCH, facts, {})
     failpoints.reached(failpoints.STAGED)
     about = {"transaction": work.transaction, "version": work.version, "run_id": context.run.run_id}
     before = DeltaLog(context.settings, declared)
@@ -155,7 +166,6 @@ def _publish(context: Context, work: Work, facts: Facts) -> None:
     facts.version_before, facts.version_after = before.version, after.version
     if commit := after.commit_of(work.transaction, work.version):
         facts.add(rows_inserted=commit.count("numOutputRows"), rows_updated=0, rows_deleted=commit.count("numDeletedRows"))
-        facts.add(rows_read=commit.count("numOutputRows"))
         facts.bytes_written, facts.files_written = commit.count("numOutputBytes"), commit.count("numFiles")
-    judge_published(context, PIPELINE, declared, facts, before.version)
+    judge_published(context, PIPELINE, declared, facts, before.version, within=view)
     lineage(context, declared.name, after.version, {declared.inputs[0]: work.version})

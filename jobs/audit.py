@@ -78,13 +78,19 @@ def audit(
 MOST_DAYS_BY_NAME = 400
 
 
-def judge_published(context: Context, pipeline: str, declared: Table, facts: Facts, since: int | None) -> None:
+def judge_published(
+    context: Context, pipeline: str, declared: Table, facts: Facts, since: int | None, within: str | None = None
+) -> None:
     """Hold what is published against the contract's checks of the whole table: uniqueness and freshness, which warn.
 
     Args:
         since: judge the partitions that changed after this version only; None for the whole table.
+        within: a view that holds just the rows of these partitions, which need not be read again then.
     """
     if not contract_for(declared).at(Stage.TABLE):
+        return
+    if within:
+        audit(context, pipeline, declared, within, Stage.TABLE, facts, {})
         return
     changes = None if since is None else DeltaLog(context.settings, declared).changes_since(since)
     scope = "1 = 1" if changes is None else _touched(declared, changes)

@@ -43,6 +43,8 @@ class SilverCounts:
     not_applicable: int = 0
     quarantined: int = 0
     held_back: int = 0
+    late: int = 0
+    """Of the inserted ones, those whose event day was closed before they came."""
 
 
 def balance_silver(batch_id: str, counts: SilverCounts) -> None:

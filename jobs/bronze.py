@@ -12,7 +12,8 @@ from datetime import date, datetime
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from jobs.parse import parse_fields
+from jobs.parse import parse_fields, to_type
+from jobs.records import is_record
 from lakehouse.ledger import Batch
 from lakehouse.sources import Source
 from lakehouse.spark import checkpoint
@@ -38,8 +39,8 @@ def identify(records: DataFrame, source: Source, keys: DataFrame) -> DataFrame:
     user = F.expr(source.user) if source.user else F.lit(None)
     identified = parsed.select(
         *(name for name in parsed.columns if name not in established),
-        F.expr(source.event_id).try_cast("string").alias("event_id"),
-        F.expr(source.event_time).try_cast("timestamp").alias("event_time"),
+        to_type(F.expr(source.event_id), "string").alias("event_id"),
+        to_type(F.expr(source.event_time), "timestamp").alias("event_time"),
         F.xxhash64("raw").alias("raw_hash"),
         user.try_cast("string").alias("_user"),
     )
@@ -103,7 +104,7 @@ def stage(identified: DataFrame, place: DataFrame, source: Source, batch: Batch)
     """Bronze rows of a batch, blank lines left out, with the parsed fields, `_unreadable` and `_corrupt` still beside them."""
     created = F.lit(batch.created_at.isoformat()).cast("timestamp")
     return (
-        identified.where(F.length(F.trim(F.coalesce("raw", F.lit("?")))) > 0)
+        identified.where(is_record(source))
         .join(F.broadcast(place), ["_path", "_block"])
         .withColumn("_row", F.col("_number") + F.col("_shift"))
         .withColumn("event_date", F.to_date("event_time"))

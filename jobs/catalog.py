@@ -1,85 +1,87 @@
 """The catalog, made from the declarations: schemas, tables, and the migration of tables that an older version made.
 
-Does not belong here: data, or the SQL endpoint's views (infra).
+Does not belong here: data, what a migration consists of (lakehouse.tables.migration), or the SQL endpoint's views (infra).
 """
 
 from __future__ import annotations
 
-import hashlib
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
-
-from pyspark.sql import SparkSession
+from functools import partial
 
 from jobs.context import Context
-from lakehouse.delta import create_schemas, create_table, identifier, qualified, quoted
+from lakehouse.delta import DeltaLog, create_schemas, create_table, migrate_table, register_table
 from lakehouse.errors import ConfigurationError
 from lakehouse.ops.store import OpsWriter
 from lakehouse.settings import Settings
-from lakehouse.tables import TABLES, Layer, Table
+from lakehouse.sources import declared_tables
+from lakehouse.spark import tune
+from lakehouse.stamp import catalog_stamp
+from lakehouse.tables import SPARK_LAYERS, Table
+from lakehouse.tables.migration import Migration
 
 CREATORS = 4
 
 
-def declared_tables(context: Context) -> list[Table]:
-    """Every table of the instance: the bronze ones of its sources, and all others."""
-    return [*(source.bronze for source in context.sources.values()), *TABLES.values()]
-
-
 def ensure_catalog(context: Context) -> bool:
-    """Create what is missing and migrate what is older; once per version of the declarations. Returns whether anything was looked at."""
-    tables = declared_tables(context)
-    stamp, wanted = _stamp(context.settings), _fingerprint(tables)
-    if stamp.exists() and stamp.read_text() == wanted:
+    """Create what is missing and migrate what is older; once per version of the declarations. Returns whether anything was looked at.
+
+    Raises ConfigurationError as `make_tables` does.
+    """
+    tables = declared_tables(context.sources)
+    stamp = catalog_stamp(context.settings, tables)
+    if stamp.is_current:
         return False
-    OpsWriter(context.settings).create_tables()
-    with context.infrastructure_errors():
-        create_schemas(context.session, context.settings)
-        with ThreadPoolExecutor(CREATORS) as pool:
-            list(pool.map(lambda declared: _ensure(context.session, context.settings, declared), tables))
-    stamp.parent.mkdir(parents=True, exist_ok=True)
-    stamp.write_text(wanted)
+    make_tables(context, tables)
+    stamp.set()
     return True
 
 
-def forget(settings: Settings) -> None:
-    """Have the next `ensure_catalog` look at every table again."""
-    _stamp(settings).unlink(missing_ok=True)
+def make_tables(context: Context, tables: Sequence[Table]) -> None:
+    """Create the tables that are missing and migrate those that are not as declared.
 
+    Each change is a commit of its own that leads towards the declaration: where this is interrupted, doing it again does the rest.
 
-def _stamp(settings: Settings) -> Path:
-    return settings.state_dir / "catalog"
-
-
-def _fingerprint(tables: list[Table]) -> str:
-    return hashlib.sha256(repr(tables).encode()).hexdigest()
-
-
-def _ensure(session: SparkSession, settings: Settings, declared: Table) -> None:
-    create_table(session, settings, declared)
-    if declared.layer not in (Layer.OPS, Layer.CONTROL):
-        migrate(session, declared)
-
-
-def migrate(session: SparkSession, declared: Table) -> list[str]:
-    """Add the columns that the declaration has and the table has not. Returns their names.
-
-    Raises ConfigurationError for a change that would alter what is stored: a removed column or another type.
+    Raises:
+        ConfigurationError: some tables cannot be migrated; it names all of them with all reasons, and nothing was changed.
     """
-    stored = {f.name: f.dataType.simpleString() for f in session.table(declared.name).schema.fields}
-    wanted = {c.name: _simple(c.type) for c in declared.columns}
-    refused = [f"column {name} is no longer declared" for name in stored if name not in wanted]
-    refused += [f"column {n} is {stored[n]} and declared as {wanted[n]}" for n in stored if n in wanted and stored[n] != wanted[n]]
-    if refused:
+    migrations = _migrations(context.settings, tables)
+    _refuse([m for m in migrations if m.refusals])
+    facts = [t for t in tables if t.layer not in SPARK_LAYERS]
+    writer = OpsWriter(context.settings)
+    writer.create_tables(facts)
+    for migration in (m for m in migrations if m.declared in facts):
+        writer.migrate_table(migration)
+    with context.infrastructure_errors():
+        _create(context, tables, made={t.name for t in facts} | {m.declared.name for m in migrations})
+        for migration in (m for m in migrations if m.declared not in facts):
+            _migrate(context, migration)
+
+
+def _migrations(settings: Settings, tables: Sequence[Table]) -> list[Migration]:
+    with ThreadPoolExecutor(CREATORS) as pool:
+        stored = pool.map(lambda declared: DeltaLog(settings, declared).stored(), tables)
+        return [Migration(declared, found) for declared, found in zip(tables, stored, strict=True) if found]
+
+
+def _refuse(migrations: Sequence[Migration]) -> None:
+    if migrations:
+        reasons = "; ".join(f"{m.declared.name}: {reason}" for m in migrations for reason in m.refusals)
         raise ConfigurationError(
-            f"{declared.name} cannot be migrated: {'; '.join(refused)}", next_step="declare a new column beside the old one"
+            f"No table was changed, because some cannot be migrated to their declarations. {reasons}.",
+            next_step="take these changes back; declare a new column beside the old one, or name the old one in `was` to rename it",
         )
-    missing = [c for c in declared.columns if c.name not in stored]
-    if missing:
-        added = ", ".join(f"{identifier(c.name)} {c.type} comment {quoted(c.comment)}" for c in missing)
-        session.sql(f"alter table {qualified(declared)} add columns ({added})").collect()
-    return [c.name for c in missing]
 
 
-def _simple(type_: str) -> str:
-    return {"long": "bigint"}.get(type_, type_)
+def _create(context: Context, tables: Sequence[Table], made: set[str]) -> None:
+    session, settings = context.session, context.settings
+    create_schemas(session, settings)
+    new, known = (partial(create, session, settings) for create in (create_table, register_table))
+    with ThreadPoolExecutor(CREATORS) as pool:
+        list(pool.map(lambda declared: known(declared) if declared.name in made else new(declared), tables))
+
+
+def _migrate(context: Context, migration: Migration) -> None:
+    if migration.rewrites:
+        tune(context.session, DeltaLog(context.settings, migration.declared).row_count())
+    migrate_table(context.session, context.settings, migration)

@@ -31,12 +31,13 @@ from jobs.context import Context
 from jobs.records import key_of, read_records
 from lakehouse import failpoints
 from lakehouse.delta import DeltaLog, append, qualified, quoted, run_once
+from lakehouse.errors import DataError
 from lakehouse.ledger import Batch, FileCounts, Release, State
 from lakehouse.ops.runs import Facts
 from lakehouse.sources import Source
 from lakehouse.spark import checkpoint, tune
 from lakehouse.tables import table
-from lakehouse.tenants import tenant_key
+from lakehouse.tenants import TenantRegistry, tenant_key
 
 QUARANTINE = table("bronze.quarantine")
 DAYS_BY_NAME = 400
@@ -45,27 +46,39 @@ DAYS_BY_NAME = 400
 def ingest(context: Context, source: Source) -> list[Batch]:
     """Publish to bronze what a source has pending: batches that an earlier run left, then the newly landed files as one more.
 
-    Returns the batches that were published. Raises LakehouseError; what was published before stays so.
+    Returns the batches that were published. Raises DataError once all have had their turn, where one of them could not be
+    published for its data: it waits, and holds up no other. Raises any other LakehouseError at once; what was published stays so.
     """
     ledger = context.ledger(source)
     with context.recorded_if_failing(source.name, source.bronze):
-        batches, has_landed = ledger.unfinished(), bool(ledger.pending())
-    for batch in batches:
-        with context.step(source.name, source.bronze) as facts, context.infrastructure_errors():
-            _publish(context, source, batch, facts)
+        left, has_landed = ledger.unfinished(), bool(ledger.pending())
+    published: list[Batch] = []
+    refused: DataError | None = None
+    for batch in left:
+        try:
+            with context.step(source.name, source.bronze) as facts, context.infrastructure_errors():
+                _publish(context, source, batch, facts)
+            published.append(batch)
+        except DataError as error:
+            refused = refused or error
     if has_landed:
         with context.step(source.name, source.bronze) as facts, context.infrastructure_errors():
             if claimed := ledger.claim():
                 _publish(context, source, claimed, facts)
-                batches.append(claimed)
-    return batches
+                published.append(claimed)
+    if refused:
+        raise refused
+    return published
 
 
 def release(context: Context, source: Source, wanted: Release) -> Batch | None:
     """Publish to bronze the slice that an earlier batch held back, its thresholds waived. Returns None where nothing is held."""
     with context.step(source.name, source.bronze) as facts, context.infrastructure_errors():
-        held = _held_back(context, wanted).groupBy("_source_file").count().collect()
-        batch = context.ledger(source).claim_release(wanted, {row["_source_file"]: row["count"] for row in held})
+        ledger = context.ledger(source)
+        batch = next((b for b in ledger.unfinished() if b.release == wanted), None)
+        if batch is None:
+            held = _held_back(context, wanted).groupBy("_source_file").count().collect()
+            batch = ledger.claim_release(wanted, {row["_source_file"]: row["count"] for row in held}) if held else None
         if batch:
             _publish(context, source, batch, facts)
     return batch
@@ -77,16 +90,31 @@ def _publish(context: Context, source: Source, batch: Batch, facts: Facts) -> No
     batch = _without_overwritten(context, source, batch)
     facts.rows_read = batch.records
     tune(context.session, batch.records)
-    committed = DeltaLog(context.settings, source.bronze).commit_of(batch.batch_id)
-    counts = _recount(context, source, batch) if committed else _publish_staged(context, source, batch, facts)
+    was_committed = _is_committed(context, source, batch)
+    counts = {} if was_committed else _publish_staged(context, source, batch, facts)
+    commit = DeltaLog(context.settings, source.bronze).commit_of(batch.batch_id)
+    if was_committed or (commit and commit.facts["run_id"] != context.run.run_id):
+        counts = _recount(context, source, batch)
     if batch.release:
         _take_out_of_quarantine(context, batch, batch.release)
     failpoints.reached(failpoints.PUBLISHED)
-    if commit := DeltaLog(context.settings, source.bronze).commit_of(batch.batch_id):
+    if commit:
         judge_published(context, source.name, source.bronze, facts, commit.version - 1)
     context.ledger(source).record(batch, State.BRONZE, counts)
     failpoints.reached(failpoints.RECORDED)
     _fill(context, source, batch, counts, facts)
+
+
+def _is_committed(context: Context, source: Source, batch: Batch) -> bool:
+    """Whether an earlier attempt, or another run, has done all commits of a batch."""
+    if batch.release and DeltaLog(context.settings, QUARANTINE).transaction(release_transaction(batch)):
+        return True
+    return DeltaLog(context.settings, source.bronze).commit_of(batch.batch_id) is not None
+
+
+def release_transaction(batch: Batch) -> str:
+    """Transaction id under which a release takes its rows out of quarantine."""
+    return f"{batch.batch_id}.release"
 
 
 def _publish_staged(context: Context, source: Source, batch: Batch, facts: Facts) -> dict[str, FileCounts]:
@@ -111,6 +139,7 @@ def _publish_staged(context: Context, source: Source, batch: Batch, facts: Facts
 
 def _identified(context: Context, source: Source, batch: Batch) -> DataFrame:
     tenants = {f.tenant_id for f in batch.files}
+    TenantRegistry(context.settings).ensure(tenants)
     keys = hmac_keys(context.session, {t: tenant_key(context.settings, t) for t in tenants})
     if batch.release:
         held = _held_back(context, batch.release)
@@ -137,12 +166,14 @@ def _held_back(context: Context, wanted: Release) -> DataFrame:
 def _without_overwritten(context: Context, source: Source, batch: Batch) -> Batch:
     """The batch less the files whose claimed content was overwritten or removed before it was read; these are recorded."""
     ledger = context.ledger(source)
-    gone = set() if batch.release else {file.path for file in ledger.changed_since_claim(batch)}
-    if not gone or DeltaLog(context.settings, source.bronze).transaction(batch.batch_id):
+    known = ledger.rejected_in(batch)
+    batch = replace(batch, files=tuple(f for f in batch.files if f.path not in known))
+    if batch.release or DeltaLog(context.settings, source.bronze).transaction(batch.batch_id):
         return batch
-    lost = replace(batch, files=tuple(f for f in batch.files if f.path in gone))
-    ledger.record(lost, State.REJECTED, {}, reason="overwritten or removed before it was read")
-    return replace(batch, files=tuple(f for f in batch.files if f.path not in gone))
+    gone = ledger.changed_since_claim(batch)
+    if gone:
+        ledger.record(replace(batch, files=tuple(gone)), State.REJECTED, {}, reason="overwritten or removed before it was read")
+    return replace(batch, files=tuple(f for f in batch.files if f not in gone))
 
 
 def _published_keys(context: Context, source: Source, batch: Batch, days: Sequence[date]) -> DataFrame | None:
@@ -197,8 +228,8 @@ def _take_out_of_quarantine(context: Context, batch: Batch, released: Release) -
         context.session,
         f"delete from {qualified(QUARANTINE)} where layer = 'bronze' and disposition = 'held_back' "
         f"and _batch_id = {quoted(released.batch_id)} and tenant_id = {quoted(released.tenant_id)}",
-        batch.batch_id + ".release",
-        {"transaction": batch.batch_id + ".release", "run_id": context.run.run_id},
+        release_transaction(batch),
+        {"transaction": release_transaction(batch), "run_id": context.run.run_id},
     )
 
 

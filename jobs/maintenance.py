@@ -1,71 +1,96 @@
 """Keeping the lake small and quick: compaction, removal of old versions, expiry of landed copies and logs. Recorded like any step.
 
-Does not belong here: Dagster's own history (assets), or what is worth keeping for how long (the constants here say it, once).
+Does not belong here: reaching into Dagster's own history (assets), or what is worth keeping for how long (the constants here say it, once).
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
-
-from deltalake import DeltaTable
 
 from jobs.audit import judge_published
 from jobs.context import Context
 from lakehouse import failpoints
-from lakehouse.delta import DeltaLog, qualified
-from lakehouse.ops.store import DELTA_RS_TABLES, table_uri
-from lakehouse.store import delta_rs_options
+from lakehouse.delta import VERSIONS_KEPT, DeltaLog, qualified, quoted
+from lakehouse.ops.runs import Facts, Step
+from lakehouse.ops.store import DELTA_RS_TABLES
+from lakehouse.ops.upkeep import Upkept, clear, compact, crowded_days
 from lakehouse.tables import Table
 
 PIPELINE = "maintenance"
-FILES_PER_PARTITION = 4
-"""A partition with more files than this on average is compacted."""
-OLD_VERSIONS_KEPT = timedelta(days=7)
-OPS_VERSIONS_KEPT = timedelta(days=2)
+FILES_PER_DAY = 4
+"""A day with more files than this is compacted."""
 EVENT_LOG_KEPT = timedelta(days=90)
 LANDED_COPIES_KEPT = timedelta(days=14)
+HISTORY_KEPT = timedelta(days=3)
+"""A run leaves 1.5 MB in Dagster's SQLite files, so runs every five minutes half a gigabyte a day."""
+LANDING = "landing"
+HISTORY = "dagster.runs"
 
 
 def maintain_table(context: Context, declared: Table) -> bool:
     """Compact a table that Spark writes where it has many small files, and remove old versions. Returns whether it compacted."""
     before = DeltaLog(context.settings, declared)
-    files, partitions = before.file_counts()
-    crowded = files > FILES_PER_PARTITION * max(partitions, 1)
+    days = before.crowded(FILES_PER_DAY)
     with context.step(PIPELINE, declared) as facts, context.infrastructure_errors():
-        if crowded:
-            context.session.sql(f"optimize {qualified(declared)}").collect()
+        if days != ():
+            facts.files_written = _compact(context, declared, days)
         failpoints.reached(failpoints.MAINTENANCE)
-        context.session.sql(f"vacuum {qualified(declared)} retain {OLD_VERSIONS_KEPT // timedelta(hours=1)} hours").collect()
+        context.session.sql(f"vacuum {qualified(declared)} retain {VERSIONS_KEPT / timedelta(hours=1)} hours").collect()
         if before.version > 0:
             judge_published(context, PIPELINE, declared, facts, None)
         after = DeltaLog(context.settings, declared)
         facts.version_before, facts.version_after = before.version, after.version
-        facts.files_written = after.file_counts()[0]
         facts.add(rows_inserted=0, rows_updated=0, rows_deleted=0)
-    return crowded
+    return days != ()
 
 
-def maintain_facts(context: Context) -> None:
-    """Compact and expire the tables that delta-rs writes."""
+def _compact(context: Context, declared: Table, days: Sequence[str] | None) -> int:
+    """Rewrite the small files of some days, or of the whole table, into few. Returns how many were written."""
+    where = "" if days is None else f" where {declared.partition_by[0]} in ({', '.join(f'date{quoted(day)}' for day in days)})"
+    return int(context.session.sql(f"optimize {qualified(declared)}{where}").collect()[0]["metrics"]["numFilesAdded"])
+
+
+def compact_facts(context: Context) -> None:
+    """Compact the days of the tables that delta-rs writes where they have become crowded; where none has, nothing is written."""
+    for declared in DELTA_RS_TABLES:
+        with context.recorded_if_failing(PIPELINE, declared):
+            days = crowded_days(context.settings, declared, datetime.now(UTC).date())
+        if days:
+            with context.step(PIPELINE, declared) as facts:
+                failpoints.reached(failpoints.MAINTENANCE)
+                _tell(facts, compact(context.settings, declared, days))
+                facts.partition = f"{days[0]}..{days[-1]}"
+
+
+def clear_facts(context: Context) -> None:
+    """Remove rows and versions past their time from the tables that delta-rs writes."""
+    oldest = (datetime.now(UTC) - EVENT_LOG_KEPT).date()
     for declared in DELTA_RS_TABLES:
         with context.step(PIPELINE, declared) as facts:
-            opened = DeltaTable(table_uri(context.settings, declared), storage_options=delta_rs_options(context.settings))
-            facts.version_before = opened.version()
-            if declared.name == "ops.event_log":
-                oldest = (datetime.now(UTC) - EVENT_LOG_KEPT).date()
-                facts.add(rows_deleted=opened.delete(f"recorded_date < '{oldest}'")["num_deleted_rows"] or 0)
-            opened.optimize.compact()
             failpoints.reached(failpoints.MAINTENANCE)
-            opened.vacuum(retention_hours=OPS_VERSIONS_KEPT // timedelta(hours=1), dry_run=False, enforce_retention_duration=False)
-            opened.create_checkpoint()
-            opened.cleanup_metadata()
-            facts.version_after = opened.version()
+            _tell(facts, clear(context.settings, declared, oldest if declared.name == "ops.event_log" else None))
 
 
-def expire_landed_copies(context: Context) -> int:
-    """Remove landed files that were published long enough ago and of which nothing is held back. Returns how many."""
+def _tell(facts: Facts, done: Upkept) -> None:
+    facts.version_before, facts.version_after = done.version_before, done.version_after
+    facts.files_written, facts.rows_deleted = done.files_written, done.rows_deleted
+
+
+def expire_landed_copies(context: Context) -> None:
+    """Remove landed files that were published long enough ago and of which nothing is held back; the step counts files as rows."""
     oldest = datetime.now(UTC) - LANDED_COPIES_KEPT
-    removed = 0
-    for source in context.sources.values():
-        removed += context.ledger(source).expire(oldest)
-    return removed
+    with Step(context.writer, context.run, PIPELINE, LANDING) as facts, context.infrastructure_errors():
+        facts.add(rows_deleted=0)
+        for source in context.sources.values():
+            facts.add(rows_deleted=context.ledger(source).expire(oldest))
+
+
+def forget_history(context: Context, forget: Callable[[datetime], int]) -> None:
+    """Remove runs past their time from the orchestrator's own history; the run log keeps their facts.
+
+    Args:
+        forget: removes the finished runs created before a time, and tells how many.
+    """
+    with Step(context.writer, context.run, PIPELINE, HISTORY) as facts:
+        facts.rows_deleted = forget(datetime.now(UTC) - HISTORY_KEPT)

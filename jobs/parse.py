@@ -1,11 +1,11 @@
 """From a record's text to the fields that its source declares.
 
-Does not belong here: reading files (jobs.landing), or what the fields mean (jobs.silver).
+Does not belong here: reading files (jobs.records), or what the fields mean (jobs.silver).
 """
 
 from __future__ import annotations
 
-from pyspark.sql import DataFrame
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from lakehouse.sources import Source
@@ -38,3 +38,15 @@ def parse_fields(bronze: DataFrame, source: Source) -> DataFrame:
     for name, expression in source.derived.items():
         parsed = parsed.withColumn(name, F.expr(expression))
     return parsed
+
+
+EARLIEST_TIME = "0001-01-01 00:00:00"
+LATEST_TIME = "9999-12-31 23:59:59.999999"
+
+
+def to_type(value: Column, type_: str) -> Column:
+    """A value as a Spark SQL type; null where it is none, or a time outside the years that readers other than Spark can represent."""
+    cast = value.try_cast(type_)
+    if type_ != "timestamp":
+        return cast
+    return F.when(cast.between(F.lit(EARLIEST_TIME).cast(type_), F.lit(LATEST_TIME).cast(type_)), cast)

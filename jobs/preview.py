@@ -24,7 +24,7 @@ from jobs.bronze import hmac_keys, identify, stage, with_reasons
 from jobs.parse import CORRUPT
 from jobs.records import EMPTY_RECORDS
 from jobs.silver import APPLICABLE, map_to_silver
-from lakehouse.landing import GZIP_MAGIC
+from lakehouse.landing import BLANK, GZIP_MAGIC, LINE_END
 from lakehouse.ledger import Batch
 from lakehouse.sources import Format, Source
 from lakehouse.spark import checkpoint
@@ -70,4 +70,4 @@ def _records(source: Source, file: Path) -> Iterator[str]:
     elif source.format is Format.CSV:
         yield from (json.dumps(row) for row in csv.DictReader(io.StringIO(text)))
     else:
-        yield from (line for line in text.splitlines() if line.strip())
+        yield from (line.removesuffix("\r") for line in text.split(LINE_END) if line.strip(BLANK))

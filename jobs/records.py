@@ -11,9 +11,10 @@ from collections.abc import Iterable
 from functools import reduce
 from urllib.parse import unquote
 
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
+from lakehouse.landing import BLANK, LINE_END
 from lakehouse.ledger import Batch, BatchFile
 from lakehouse.settings import Settings
 from lakehouse.sources import Format, Source
@@ -23,6 +24,8 @@ RECORD_COLUMNS = ("raw", "_path", "_block", "_number", "_unreadable")
 
 GLOB_CHARACTERS = re.compile(r"[\\*?\[\]{}]")
 """What a path given to Spark would expand; escaped, it stands for itself."""
+
+BEYOND_LIMITS = "too deep, or a name, a number or a text is too long"
 
 EMPTY_RECORDS = "raw string, _path string, _block long, _number long, _unreadable string"
 
@@ -39,10 +42,17 @@ def _addresses(settings: Settings, files: Iterable[BatchFile]) -> list[str]:
     return [GLOB_CHARACTERS.sub(r"\\\g<0>", settings.landing_uri(f.path)) for f in files]
 
 
+def is_record(source: Source) -> Column:
+    """Whether a row of RECORD_COLUMNS is a record, and not a blank line."""
+    return F.coalesce("raw", F.lit("?")).rlike(f"[^{BLANK}]") if source.format is Format.JSON_LINES else F.lit(True)
+
+
 def _read_lines(session: SparkSession, settings: Settings, _source: Source, files: list[BatchFile]) -> DataFrame:
-    lines = session.read.text(_addresses(settings, files))
+    lines = session.read.text(_addresses(settings, files), lineSep=LINE_END)
+    # Byte by byte: a text may hold what is not UTF-8, and keeps it.
+    shortened = F.expr("cast(substring(cast(value as binary), 1, octet_length(value) - 1) as string)")
     return lines.select(
-        F.col("value").alias("raw"),
+        F.when(F.endswith("value", F.lit("\r")), shortened).otherwise(F.col("value")).alias("raw"),
         F.col("_metadata.file_path").alias("_path"),
         F.col("_metadata.file_block_start").alias("_block"),
         F.monotonically_increasing_id().alias("_number"),
@@ -51,18 +61,28 @@ def _read_lines(session: SparkSession, settings: Settings, _source: Source, file
 
 
 def _read_wrapped(session: SparkSession, settings: Settings, source: Source, files: list[BatchFile]) -> DataFrame:
+    """The elements of the arrays; where an array is beyond Spark's limits, as many records without text as were counted in it."""
     whole = session.read.text(_addresses(settings, files), wholetext=True)
-    opened = whole.select(
-        F.col("_metadata.file_path").alias("_path"),
-        F.from_json("value", f"`{source.records_field}` array<string>").getField(source.records_field or "").alias("records"),
+    array = F.from_json("value", f"`{source.records_field}` array<string>").getField(source.records_field or "")
+    counted = session.createDataFrame([(settings.landing_uri(f.path), f.records) for f in files], "_address string, _counted int")
+    opened = (
+        whole.select(F.col("_metadata.file_path").alias("_path"), array.alias("_array"))
+        .join(F.broadcast(counted), _decoded("_path") == F.col("_address"), "left")
+        .select("_path", "_array", F.coalesce("_array", F.array_repeat(F.lit(None).cast("string"), F.col("_counted"))).alias("_records"))
+        .withColumn("_unreadable", F.when(F.col("_array").isNull(), BEYOND_LIMITS))
     )
-    return opened.select("_path", F.posexplode("records").alias("_number", "raw")).select(
+    return opened.select("_path", "_unreadable", F.posexplode("_records").alias("_number", "raw")).select(
         "raw",
         "_path",
         F.lit(0).cast("long").alias("_block"),
         F.col("_number").cast("long"),
-        F.lit(None).cast("string").alias("_unreadable"),
+        "_unreadable",
     )
+
+
+def _decoded(address: str) -> Column:
+    """An address as Spark reports it, without its per cent signs; a plus sign stands for itself."""
+    return F.url_decode(F.replace(F.col(address), F.lit("+"), F.lit("%2B")))
 
 
 def _read_csv(session: SparkSession, settings: Settings, _source: Source, files: list[BatchFile]) -> DataFrame:
@@ -77,10 +97,13 @@ def _read_csv_like(session: SparkSession, settings: Settings, header: tuple[str,
     schema = ", ".join(f"`{name}` string" for name in (*names, "_bad"))
     rows = session.read.csv(
         _addresses(settings, files), schema=schema, header=True, multiLine=True, quote='"', escape='"', mode="PERMISSIVE",
-        columnNameOfCorruptRecord="_bad", enforceSchema=True,
+        columnNameOfCorruptRecord="_bad", enforceSchema=True, lineSep=LINE_END,
     )  # fmt: skip
-    as_object = F.to_json(F.struct(*(F.col(name).alias(title) for name, title in zip(names, header, strict=True))))
-    return rows.select(
+    blank = F.col("_bad") == "" if len(names) > 1 else F.col(names[0]) == "\r"
+    last = F.nullif(F.regexp_replace(names[-1], r"\r\z", ""), F.lit(""))
+    cells = [*map(F.col, names[:-1]), last]
+    as_object = F.to_json(F.struct(*(cell.alias(title) for cell, title in zip(cells, header, strict=True))))
+    return rows.where(~F.coalesce(blank, F.lit(False))).select(
         F.coalesce("_bad", as_object).alias("raw"),
         F.col("_metadata.file_path").alias("_path"),
         F.lit(0).cast("long").alias("_block"),

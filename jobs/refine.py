@@ -5,7 +5,6 @@ Does not belong here: what a source's fields mean (assets/sources), or how a row
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date, timedelta
@@ -31,7 +30,8 @@ from lakehouse.spark import checkpoint, tune
 from lakehouse.tables import Table, table
 
 LINEAGE_COLUMNS = ("_source_file", "_row", "_batch_id", "_ingested_at", "mapping_version")
-PLACE = ("_source_file", "_row")
+PLACE = ("_batch_id", "_source_file", "_row")
+"""Of a record, also where a file was landed again under its name; in the order of these, the earlier record counts."""
 
 
 @dataclass(frozen=True)
@@ -101,6 +101,8 @@ def release(context: Context, source: Source, wanted: Release) -> int:
 def backfill(context: Context, source: Source, first: date, last: date) -> None:
     """Map the bronze rows of some event days again, and put them in the place of the silver rows of this source and these days.
 
+    What silver has not taken in yet is taken in first. A slice that is held back stays so; one that was released stays published.
+
     Args:
         first, last: days of the event time (UTC), both included.
 
@@ -109,32 +111,44 @@ def backfill(context: Context, source: Source, first: date, last: date) -> None:
     declared = table(source.silver.table)
     if declared.latest_by:
         raise ConfigurationError(f"{declared.name} has no days to backfill", next_step="choose a source of events")
-    in_days = f"event_date between date'{first.isoformat()}' and date'{last.isoformat()}'"
-    replaced = f"source = {quoted(source.name)} and {in_days}"
+    refine(context, source)
+    begin, end = f"date'{first.isoformat()}'", f"date'{last.isoformat()}'"
+    in_days = f"event_date >= {begin} and event_date <= {end}"
     transaction = f"backfill.{context.run.run_id}"
     with context.step(source.name, declared) as facts, context.infrastructure_errors():
         facts.partition = f"{first}..{last}"
-        bronze = context.session.table(source.bronze.name).where(in_days)
-        rows_read = bronze.count()
+        rows = _taken_in(context, source).where(in_days)
+        replaced = f"source = {quoted(source.name)} and {in_days}"
+        portion = Portion(transaction, transaction, parse_fields(rows, source), rows.count(), thresholds=False, replaces=replaced)
         if not DeltaLog(context.settings, declared).transaction(transaction):
             run_once(
                 context.session,
-                f"delete from {qualified(QUARANTINE)} where layer = 'silver' and source = {quoted(source.name)} "
-                f"and to_date(event_time) between date'{first.isoformat()}' and date'{last.isoformat()}'",
+                f"delete from {qualified(QUARANTINE)} where layer = 'silver' and disposition != 'held_back' "
+                f"and source = {quoted(source.name)} and to_date(event_time) between {begin} and {end}",
                 f"{transaction}.quarantine",
                 {"transaction": f"{transaction}.quarantine"},
             )
-        _publish(context, source, Portion(transaction, transaction, parse_fields(bronze, source), rows_read, replaces=replaced), facts)
+        _publish(context, source, portion, facts)
+
+
+def _taken_in(context: Context, source: Source) -> DataFrame:
+    """The bronze rows of a source that silver has taken in, less those that it holds back."""
+    batches = [(batch_id,) for batch_id in context.ledger(source).taken_in()]
+    held = context.session.table(QUARANTINE.name).where(
+        (F.col("layer") == "silver") & (F.col("disposition") == "held_back") & (F.col("source") == source.name)
+    )
+    published = context.session.table(source.bronze.name)
+    known = F.broadcast(context.session.createDataFrame(batches, "_batch_id string"))
+    return published.join(known, "_batch_id", "left_semi").join(held.select(*PLACE), list(PLACE), "left_anti")
 
 
 def _portion_of(context: Context, source: Source, batch: Batch) -> Portion:
     rows = context.staged.get(batch.batch_id)
-    commit = DeltaLog(context.settings, source.bronze).commit_of(batch.batch_id)
     return Portion(
         batch.batch_id,
         batch.batch_id,
         _bronze_rows(context, source, batch.batch_id) if rows is None else rows,
-        commit.count("numOutputRows") if commit else 0,
+        context.ledger(source).published_rows(batch),
     )
 
 
@@ -146,10 +160,15 @@ def _bronze_rows(context: Context, source: Source, batch_id: str) -> DataFrame:
 def _publish(context: Context, source: Source, portion: Portion, facts: Facts) -> None:
     declared = table(source.silver.table)
     facts.batch_id = portion.batch_id
-    committed = DeltaLog(context.settings, declared).commit_of(portion.transaction)
-    counts = SilverCounts(**committed.facts["counts"]) if committed else _publish_staged(context, source, declared, portion, facts)
+    counts = _counts_committed(context, declared, portion) or _publish_staged(context, source, declared, portion, facts)
     failpoints.reached(failpoints.PUBLISHED)
-    _fill(context, source, declared, portion, counts, facts)
+    _fill(context, source, declared, portion, _counts_committed(context, declared, portion) or counts, facts)
+
+
+def _counts_committed(context: Context, declared: Table, portion: Portion) -> SilverCounts | None:
+    """What the commit of a portion says of itself, whichever run made it."""
+    commit = DeltaLog(context.settings, declared).commit_of(portion.transaction)
+    return SilverCounts(**commit.facts["counts"]) if commit else None
 
 
 def _publish_staged(context: Context, source: Source, declared: Table, portion: Portion, facts: Facts) -> SilverCounts:
@@ -195,7 +214,7 @@ def compare_events(context: Context, judged: DataFrame, declared: Table, portion
     known = _published_events(context, declared, good, said, portion)
     marked = rows.join(repeated.drop("_times"), key, "left").join(known, key, "left")
     first = F.coalesce(
-        F.col("_known"), F.when(F.struct(*PLACE) != F.struct("_first._source_file", "_first._row"), F.col("_first._content"))
+        F.col("_known"), F.when(F.struct(*PLACE) != F.struct(*(f"_first.{name}" for name in PLACE)), F.col("_first._content"))
     )
     return marked.withColumn(
         "_disposition",
@@ -213,8 +232,8 @@ def _published_events(context: Context, declared: Table, good: DataFrame, said: 
     if not days or DeltaLog(context.settings, declared).version < 1:
         return context.session.createDataFrame([], f"{', '.join(f'{k} string' for k in key)}, _known long")
     searched = sorted({day + timedelta(days=n) for day in days for n in range(-SAME_ID_WITHIN_DAYS, SAME_ID_WITHIN_DAYS + 1)})
-    others = f"not ({portion.replaces})" if portion.replaces else f"_batch_id != {quoted(portion.transaction)}"
-    published = context.session.table(declared.name).where(F.col("event_date").isin(searched)).where(others)
+    stays = f"not ({portion.replaces})" if portion.replaces else "true"
+    published = context.session.table(declared.name).where(F.col("event_date").isin(searched)).where(stays)
     repeated = published.join(good.select(*key).distinct(), key, "left_semi")
     return checkpoint(repeated.select(*key, F.xxhash64(F.to_json(F.struct(*said))).alias("_known")))
 
@@ -242,10 +261,19 @@ def compare_entities(context: Context, judged: DataFrame, declared: Table) -> Da
 
 def _count(mapped: DataFrame, disposed: DataFrame, portion: Portion, source: Source) -> SilverCounts:
     total, applicable = mapped.agg(F.count(F.lit(1)), F.count_if(APPLICABLE)).collect()[0]
-    by_disposition: Counter[str] = Counter()
-    for row in disposed.groupBy("_disposition").count().collect():
-        by_disposition[row["_disposition"]] = row["count"]
-    return SilverCounts(read=portion.rows_read, expanded=_expanded(portion, source), not_applicable=total - applicable, **by_disposition)
+    is_late = F.date_add("event_date", CLOSED_AFTER_DAYS) < F.to_date("_ingested_at") if "event_date" in disposed.columns else F.lit(False)
+    counted = disposed.groupBy("_disposition").agg(F.count(F.lit(1)).alias("rows"), F.count_if(is_late).alias("late")).collect()
+    return SilverCounts(
+        read=portion.rows_read,
+        expanded=_expanded(portion, source),
+        not_applicable=total - applicable,
+        late=sum(row["late"] for row in counted if row["_disposition"] == "inserted"),
+        **{row["_disposition"]: row["rows"] for row in counted},
+    )
+
+
+CLOSED_AFTER_DAYS = 1
+"""A row is late that is ingested (UTC) after this many whole days have followed its event day."""
 
 
 def _expanded(portion: Portion, source: Source) -> int:
@@ -291,12 +319,14 @@ def _merge(context: Context, declared: Table, portion: Portion, accepted: DataFr
 def _fill(context: Context, source: Source, declared: Table, portion: Portion, counts: SilverCounts, facts: Facts) -> None:
     facts.rows_read, facts.rows_expanded = counts.read, counts.expanded
     facts.rows_inserted, facts.rows_updated, facts.rows_deleted = counts.inserted, counts.updated, 0
+    facts.rows_late = counts.late
     facts.rows_quarantined, facts.rows_held_back = counts.quarantined, counts.held_back
     facts.rows_duplicate, facts.rows_conflicting, facts.rows_not_applicable = counts.duplicate, counts.conflicting, counts.not_applicable
     commit = DeltaLog(context.settings, declared).commit_of(portion.transaction)
     if commit is None:
         return
     facts.version_before, facts.version_after = commit.version - 1, commit.version
+    facts.rows_deleted = commit.count("numDeletedRows")
     facts.bytes_written = commit.count("numOutputBytes") or commit.count("numTargetBytesAdded")
     facts.files_written = commit.count("numFiles") or commit.count("numTargetFilesAdded")
     judge_published(context, source.name, declared, facts, commit.version - 1)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from jobs.parse import to_type
 from lakehouse.sources import FILLED_BY_THE_LAKE, Source
 from lakehouse.tables import TABLES
 from lakehouse.tables import Column as Declared
@@ -21,7 +22,7 @@ def map_to_silver(parsed: DataFrame, source: Source) -> DataFrame:
     `parsed` has bronze's columns and what `parse_fields` adds. No value makes the query fail: what cannot be cast is null, and
     the table's contract keeps out rows that lack a required value.
     """
-    columns = [_value(column, source).try_cast(column.type).alias(column.name) for column in TABLES[source.silver.table].columns]
+    columns = [to_type(_value(column, source), column.type).alias(column.name) for column in TABLES[source.silver.table].columns]
     applicable = F.coalesce(F.expr(source.silver.applicable), F.lit(False))
     return parsed.select(*columns, applicable.alias(APPLICABLE))
 

@@ -34,10 +34,16 @@ def arrow_schema(table: Table) -> pa.Schema:
 def arrow_table(table: Table, rows: Iterable[Mapping[str, Any]]) -> pa.Table:
     """Rows as an Arrow table in the declared order; a column that a row lacks is null.
 
+    Without comments: delta-rs refuses rows whose comments are not those that the table was created with.
+
     Raises KeyError for a column that is not declared.
     """
     rows = list(rows)
     unknown = {name for row in rows for name in row} - set(table.column_names)
     if unknown:
         raise KeyError(f"{table.name} has no columns {', '.join(sorted(unknown))}")
-    return pa.Table.from_pylist([dict(row) for row in rows], schema=arrow_schema(table))
+    return pa.Table.from_pylist([dict(row) for row in rows], schema=_without_comments(arrow_schema(table)))
+
+
+def _without_comments(schema: pa.Schema) -> pa.Schema:
+    return pa.schema([field.remove_metadata() for field in schema])

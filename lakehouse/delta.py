@@ -7,25 +7,33 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date, timedelta
 from typing import Any
 
 import orjson
 import pyarrow as pa
+import pyarrow.compute as pc
 from botocore.exceptions import ClientError
 from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError, TableNotFoundError
 from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+from pyspark.sql.types import StructType
 
 from lakehouse.errors import ConfigurationError, InfrastructureError
 from lakehouse.settings import Settings
 from lakehouse.store import delta_rs_options, s3_client
-from lakehouse.tables import Layer, Table
+from lakehouse.tables import Column, Layer, Table
+from lakehouse.tables.migration import Migration, StoredColumn, StoredTable
 
 IDENTIFIER = re.compile(r"^[a-z_][a-z0-9_]*$")
 UNINDEXED_TYPES = ("map", "array", "struct", "boolean")
 TRANSACTION_VERSION = 1
+VERSIONS_KEPT = timedelta(days=7)
+"""How long an old version of a table can be read, and its commits stay in the log."""
 HISTORY_SEARCHED = 500
 
 
@@ -87,26 +95,81 @@ def create_schemas(session: SparkSession, settings: Settings) -> None:
 
 
 def create_table(session: SparkSession, settings: Settings, table: Table) -> None:
-    """Put a table into the catalog, creating it where it has no files yet.
+    """Make a table that has no files yet, and put it into the catalog."""
+    columns = ", ".join(map(_column, table.columns))
+    session.sql(f"create table if not exists {qualified(table)} ({columns}) {_storage(settings, table)}").collect()
 
-    Tables of ops and control have their files from delta-rs; for them only the catalog entry is made.
+
+def register_table(session: SparkSession, settings: Settings, table: Table) -> None:
+    """Put a table that has its files into the catalog, as its log tells it."""
+    session.sql(f"create table if not exists {qualified(table)} using delta location {quoted(address(settings, table))}").collect()
+
+
+def migrate_table(session: SparkSession, settings: Settings, migration: Migration) -> None:
+    """Bring a table and its comments in step with its declaration; nothing is written where they are.
+
+    Rows are written anew, in one commit, only where columns are renamed or widened: what readers of Delta can read stays the same.
     """
-    location = f"location {quoted(address(settings, table))}"
-    if table.layer in (Layer.OPS, Layer.CONTROL):
-        session.sql(f"create table if not exists {qualified(table)} using delta {location}").collect()
-        return
-    columns = ", ".join(f"{identifier(c.name)} {c.type} comment {quoted(c.comment)}" for c in table.columns)
+    if migration.rewrites:
+        _rewrite(session, settings, migration)
+    else:
+        for change in _alterations(migration):
+            session.sql(change).collect()
+
+
+def _rewrite(session: SparkSession, settings: Settings, migration: Migration) -> None:
+    table, rows = migration.declared, session.table(migration.declared.name)
+    view = f"{table.short_name}_migrated"
+    columns = []
+    for column in table.columns:
+        origin = migration.origin.get(column.name)
+        values = rows[origin.name] if origin else F.lit(None)
+        columns.append(values.cast(column.type).alias(column.name, metadata={"comment": column.comment}))
+    rows.select(*columns).createOrReplaceTempView(view)
+    try:
+        session.sql(f"create or replace table {qualified(table)} {_storage(settings, table)} as select * from {identifier(view)}").collect()
+    finally:
+        session.catalog.dropTempView(view)
+
+
+def _alterations(migration: Migration) -> list[str]:
+    table, stored = migration.declared, migration.stored
+    altered, changes = f"alter table {qualified(table)}", []
+    if migration.added:
+        changes.append(f"{altered} add columns ({', '.join(map(_column, migration.added))})")
+    if migration.commented:
+        comments = ", ".join(f"{identifier(c.name)} comment {quoted(c.comment)}" for c in migration.commented)
+        changes.append(f"{altered} alter column {comments}")
+    if any(stored.properties.get(name) != value for name, value in _properties(table).items()):
+        changes.append(f"{altered} set tblproperties ({_rendered(_properties(table))})")
+    if stored.description != table.description:
+        changes.append(f"comment on table {qualified(table)} is {quoted(table.description)}")
+    return changes
+
+
+def _column(column: Column) -> str:
+    return f"{identifier(column.name)} {column.type} comment {quoted(column.comment)}"
+
+
+def _storage(settings: Settings, table: Table) -> str:
     partitions = f"partitioned by ({', '.join(map(identifier, table.partition_by))})" if table.partition_by else ""
-    properties = {
+    return (
+        f"using delta {partitions} comment {quoted(table.description)} location {quoted(address(settings, table))} "
+        f"tblproperties ({_rendered(_properties(table))})"
+    )
+
+
+def _properties(table: Table) -> dict[str, str]:
+    return {
         "delta.dataSkippingStatsColumns": ",".join(_indexed(table)),
         "delta.enableDeletionVectors": "false",
+        "delta.logRetentionDuration": f"interval {VERSIONS_KEPT.days} days",
         "delta.setTransactionRetentionDuration": "interval 90 days",
     }
-    rendered = ", ".join(f"{quoted(k)} = {quoted(v)}" for k, v in properties.items())
-    session.sql(
-        f"create table if not exists {qualified(table)} ({columns}) using delta {partitions} "
-        f"comment {quoted(table.description)} {location} tblproperties ({rendered})"
-    ).collect()
+
+
+def _rendered(properties: Mapping[str, str]) -> str:
+    return ", ".join(f"{quoted(name)} = {quoted(value)}" for name, value in properties.items())
 
 
 def _indexed(table: Table) -> list[str]:
@@ -166,17 +229,36 @@ class DeltaLog:
         """The table's version; -1 where it does not exist."""
         return self._opened.version() if self._opened else -1
 
-    def row_count(self) -> int:
-        """Rows of the table, from the statistics of its files."""
-        return sum(n or 0 for n in self._files().column("num_records").to_pylist()) if self._opened else 0
-
-    def file_counts(self) -> tuple[int, int]:
-        """Data files of the table, and the partitions that they are in."""
+    def stored(self) -> StoredTable | None:
+        """Columns, partitions, comments and properties as the log tells them; None where the table does not exist."""
         if self._opened is None:
-            return 0, 0
+            return None
+        about, fields = self._opened.metadata(), StructType.fromJson(json.loads(self._opened.schema().to_json())).fields
+        columns = (StoredColumn(f.name, f.dataType.simpleString(), f.metadata.get("comment", ""), f.nullable) for f in fields)
+        return StoredTable(tuple(columns), tuple(about.partition_columns), about.description or "", about.configuration)
+
+    def row_count(self, days: Collection[date] | None = None) -> int:
+        """Rows of the table, or of these days where it is partitioned by day, from the statistics of its files."""
+        if self._opened is None:
+            return 0
         files = self._files()
-        columns = [f"partition.{name}" for name in self._table.partition_by]
-        return files.num_rows, files.group_by(columns).aggregate([]).num_rows if columns else 1
+        if days is not None:
+            partition = files.column(f"partition.{self._table.partition_by[0]}").cast(pa.string())
+            files = files.filter(pc.is_in(partition, pa.array([day.isoformat() for day in days], pa.string())))
+        return int(pc.sum(files.column("num_records")).as_py() or 0)
+
+    def crowded(self, most: int) -> tuple[str, ...] | None:
+        """Days of the table, as text, that have more files than `most`; () where none has.
+
+        For a table without partitions: None where it has more files than that.
+        """
+        if self._opened is None:
+            return ()
+        files = self._files()
+        if not self._table.partition_by:
+            return None if files.num_rows > most else ()
+        days = Counter(files.column(f"partition.{self._table.partition_by[0]}").cast(pa.string()).to_pylist())
+        return tuple(sorted(day for day, count in days.items() if count > most))
 
     def _files(self) -> pa.Table:
         assert self._opened is not None
@@ -198,7 +280,10 @@ class DeltaLog:
         return None
 
     def changes_since(self, version: int) -> Changes | None:
-        """What changed after a version, up to this log's; None where the log no longer reaches back to it."""
+        """What changed after a version, up to this log's; None where that cannot be told.
+
+        It cannot where the log no longer reaches back to the version, or where all rows were written anew under other columns.
+        """
         client = s3_client(self._settings)
         actions: list[dict[str, Any]] = []
         for number in range(version + 1, self.version + 1):
@@ -209,7 +294,10 @@ class DeltaLog:
                 if error.response["Error"]["Code"] == "NoSuchKey":
                     return None
                 raise
-            actions += [orjson.loads(line) for line in body.splitlines()]
+            committed = [orjson.loads(line) for line in body.splitlines()]
+            if any("metaData" in a for a in committed) and any("remove" in a for a in committed):
+                return None
+            actions += committed
         return self._changes(actions)
 
     def _changes(self, actions: Sequence[Mapping[str, Any]]) -> Changes:

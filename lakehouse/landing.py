@@ -1,12 +1,12 @@
 """Landed files as they are before parsing: what their path says, what their bytes are, how many records they hold.
 
+What is counted here is read by Spark: LINE_END, BLANK and what makes a file unreadable are said once, for both.
 Does not belong here: batches and states (lakehouse.ledger), or parsing a record (jobs).
 """
 
 from __future__ import annotations
 
 import csv
-import gzip
 import hashlib
 import io
 import zlib
@@ -22,6 +22,22 @@ CHUNK_BYTES = 4 * 1024 * 1024
 Counted = tuple[int, tuple[str, ...], str | None]
 """Records, CSV header, and why the file as a whole cannot be read."""
 GZIP_MAGIC = b"\x1f\x8b"
+GZIP_WINDOW_BITS = 31
+PACKED_BYTES = 64 * 1024
+UTF8_BOM = b"\xef\xbb\xbf"
+
+LINE_END = "\n"
+"""What ends a line; a carriage return before it belongs to the end, any other is text of the line."""
+BLANK = " \t\r"
+"""What a line may consist of without being a record: the white space of JSON."""
+
+SKIPPED_NAMES = ("_", ".")
+"""Beginnings of names that Spark takes for files of its own and does not read."""
+SKIPPED_ENDING = "._copying_"
+MAX_CELLS = 20_480
+"""Cells that Spark reads in a row of csv."""
+OTHER_COMPRESSIONS = (".bz2", ".deflate", ".lz4", ".snappy", ".zst")
+"""Endings, in lower case, of names whose content Spark would decompress."""
 
 
 @dataclass(frozen=True)
@@ -85,14 +101,45 @@ class _Hashing(io.RawIOBase):
         return self._sha.hexdigest()
 
 
+class _Unpacked(io.RawIOBase):
+    """The content of gzip members that follow each other. What else follows a member, padding too, is an error, as it is to Spark."""
+
+    def __init__(self, packed: IO[bytes]) -> None:
+        self._packed = packed
+        self._member = zlib.decompressobj(GZIP_WINDOW_BITS)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        while True:
+            rest = self._member.unused_data if self._member.eof else self._member.unconsumed_tail
+            packed = rest or self._packed.read(PACKED_BYTES)
+            if self._member.eof:
+                if not packed:
+                    return 0
+                self._member = zlib.decompressobj(GZIP_WINDOW_BITS)
+            data = self._member.decompress(packed, len(buffer))
+            if data:
+                buffer[: len(data)] = data
+                return len(data)
+            if not packed and not self._member.eof:
+                raise EOFError("the gzip content ends too early")
+
+
 def _plain(key: str, hashed: _Hashing) -> Any:
+    name = key.rpartition("/")[2].lower()
+    if name.startswith(SKIPPED_NAMES) or name.endswith(SKIPPED_ENDING):
+        raise _Unreadable(f"files are not read whose names begin with {' or '.join(SKIPPED_NAMES)}, or end in {SKIPPED_ENDING}")
+    if name.endswith(OTHER_COMPRESSIONS):
+        raise _Unreadable("of compressed files, only gzip is read")
     buffered = io.BufferedReader(hashed, CHUNK_BYTES)
     is_gzip = buffered.peek(2)[:2] == GZIP_MAGIC
-    if is_gzip != key.endswith(".gz"):
+    if is_gzip != name.endswith(".gz"):
         raise _Unreadable(
             "the name ends in .gz but the content is not gzip" if not is_gzip else "the content is gzip but the name does not end in .gz"
         )
-    return io.BufferedReader(gzip.GzipFile(fileobj=buffered), CHUNK_BYTES) if is_gzip else buffered
+    return io.BufferedReader(_Unpacked(buffered), CHUNK_BYTES) if is_gzip else buffered
 
 
 def _chunks(body: Any) -> Iterator[bytes]:
@@ -105,27 +152,50 @@ def _count_lines(_source: Source, body: Any) -> Counted:
 
 
 def _filled_lines(chunks: Iterable[bytes]) -> Iterator[int]:
-    rest = b""
+    end, blank = LINE_END.encode(), BLANK.encode()
+    rest, first = b"", True
     for chunk in chunks:
-        block, newline, rest = (rest + chunk).rpartition(b"\n")
-        yield sum(1 for line in block.split(b"\n") if line and not line.isspace()) if newline else 0
-    yield 1 if rest.strip() else 0
+        block, found, rest = (rest + (chunk.removeprefix(UTF8_BOM) if first else chunk)).rpartition(end)
+        first = False
+        yield sum(1 for line in block.split(end) if line.strip(blank)) if found else 0
+    yield 1 if rest.strip(blank) else 0
 
 
 def _count_wrapped(source: Source, body: Any) -> Counted:
     try:
-        return len(orjson.loads(body.read())[source.records_field]), (), None
+        records = orjson.loads(body.read())[source.records_field]
     except (orjson.JSONDecodeError, KeyError, TypeError) as error:
         raise _Unreadable(f"not an object with an array {source.records_field!r}: {type(error).__name__}") from error
+    if not isinstance(records, list):
+        raise _Unreadable(f"{source.records_field!r} is not an array")
+    return len(records), (), None
 
 
 def _count_csv(_source: Source, body: Any) -> Counted:
     try:
-        rows = csv.reader(io.TextIOWrapper(body, encoding="utf-8-sig", newline=""), strict=True)
+        rows = csv.reader(_csv_lines(body), strict=True)
         header = tuple(next(rows, ()))
-        return sum(1 for row in rows if row), header, None
+        if not header and any(rows):
+            raise csv.Error("a blank line comes before the header")
+        return sum(_is_record(row, header) for row in rows), header, None
     except (csv.Error, UnicodeDecodeError) as error:
         raise _Unreadable(f"not csv in UTF-8: {error}") from error
+
+
+def _csv_lines(body: Any) -> Iterator[str]:
+    for line in io.TextIOWrapper(body, encoding="utf-8-sig", newline=LINE_END):
+        text = line.removesuffix("\r" + LINE_END).removesuffix(LINE_END)
+        if text.endswith("\r"):
+            raise csv.Error("a carriage return ends a line")
+        if "\0" in text:
+            raise csv.Error("a NUL character")
+        yield text + LINE_END
+
+
+def _is_record(row: list[str], header: tuple[str, ...]) -> bool:
+    if len(row) > MAX_CELLS:
+        raise csv.Error(f"more than {MAX_CELLS:,} cells in a row")
+    return bool(row) and (len(header) > 1 or row != ["\r"])
 
 
 COUNTERS = {Format.JSON_LINES: _count_lines, Format.JSON_WRAPPED: _count_wrapped, Format.CSV: _count_csv}

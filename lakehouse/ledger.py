@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from functools import cached_property
+from itertools import accumulate, groupby, takewhile
 from typing import Any
 
 import orjson
@@ -29,6 +30,7 @@ from lakehouse.tables import table
 BATCHES_PREFIX = "ctl/batches"
 MAX_BATCH_BYTES = 8 * 1024**3
 INSPECTORS = 4
+GONE_BEFORE_EXPIRY = "the object was gone or held other content when its time came"
 
 LATEST_STATES = """
 select * exclude (newest) from (
@@ -157,10 +159,16 @@ class Ledger:
 
     def pending(self) -> list[StoredObject]:
         """Landed objects that no batch has claimed with this content yet, in the order of their keys."""
-        known = {(row["path"], row["etag"]) for row in self._latest()}
+        known = {(row["path"], row["etag"]) for row in self._latest() if not _was_lost(row)}
         known |= {(f.path, f.etag) for batch in self._unrecorded() for f in batch.files}
         landed = list_objects(self._client, self._settings.landing_bucket, f"{self._source.name}/")
         return [found for found in landed if (found.key, found.etag) not in known]
+
+    def unread(self) -> set[str]:
+        """Keys under which content lies that is not in bronze yet: pending, or claimed by a batch that is under way."""
+        claimed = {row["path"] for row in self._latest() if row["state"] == State.CLAIMED}
+        claimed |= {f.path for batch in self._unrecorded() for f in batch.files}
+        return claimed | {found.key for found in self.pending()}
 
     def claim(self) -> Batch | None:
         """Claim the pending files as a new batch. Returns None where there is nothing new.
@@ -197,6 +205,20 @@ class Ledger:
         """Batches that are in bronze and not in silver yet, oldest first."""
         return [self.batch(batch_id) for batch_id in self._batches_in(State.BRONZE)]
 
+    def taken_in(self) -> list[str]:
+        """Ids of the batches that silver has taken in, oldest first."""
+        return sorted({*self._batches_in(State.PUBLISHED), *self._batches_in(State.EXPIRED)})
+
+    def published_rows(self, batch: Batch) -> int:
+        """Rows that bronze has published of a batch."""
+        return sum(row["published"] or 0 for row in self._latest() if row["batch_id"] == batch.batch_id)
+
+    def rejected_in(self, batch: Batch) -> frozenset[str]:
+        """Paths of the files of a batch that were left out of it after it was claimed."""
+        return frozenset(
+            row["path"] for row in self._latest() if row["batch_id"] == batch.batch_id and row["state"] == State.REJECTED
+        )
+
     def batch(self, batch_id: str) -> Batch:
         """A batch by its id."""
         key = f"{self._prefix}{batch_id.rsplit('-', 1)[1]}.json"
@@ -212,25 +234,46 @@ class Ledger:
         self.record(batch, state, kept)
 
     def changed_since_claim(self, batch: Batch) -> list[BatchFile]:
-        """Files of the batch whose object is gone or has other content now."""
-        now: dict[str, str] = {}
-        for folder in {f.path.rsplit("/", 1)[0] + "/" for f in batch.files}:
-            now |= {o.key: o.etag for o in list_objects(self._client, self._settings.landing_bucket, folder)}
-        return [f for f in batch.files if now.get(f.path) != f.etag]
+        """Files of the batch whose object is gone or has other content now, or had when the batch was tried before."""
+        lost = {row["path"] for row in self._latest() if row["batch_id"] == batch.batch_id and _was_lost(row)}
+        now = self._landed_now(f.path for f in batch.files)
+        return [f for f in batch.files if f.path in lost or now.get(f.path) != f.etag]
 
     def expire(self, before: datetime) -> int:
-        """Remove the landed copies of files published before a time, none of whose rows is held back. Returns how many."""
-        old = [r for r in self._latest() if r["state"] == State.PUBLISHED and r["modified_at"] < before and not r["held_back"]]
-        for row in old:
-            self._client.delete_object(Bucket=self._settings.landing_bucket, Key=row["path"])
-        if old:
-            names = self._columns_kept
-            self._writer.append_now("ctl.files", [{**{n: row[n] for n in names}, "state": State.EXPIRED.value} for row in old])
-        return len(old)
+        """Remove the landed copies of files published before a time, none of whose rows is held back. Returns how many.
 
-    @property
-    def _columns_kept(self) -> list[str]:
-        return [name for name in table("ctl.files").column_names if not name.startswith("recorded_")]
+        What has been landed under the same key since stays; the copy of the earlier content is recorded as gone.
+        """
+        latest = self._latest()
+        content = {(row["path"], row["etag"]): row["sha256"] for row in latest}
+        old = [r for r in latest if r["state"] == State.PUBLISHED and r["modified_at"] < before and not r["held_back"]]
+        removed: set[tuple[str, str]] = set()
+        for _, together in groupby(sorted(old, key=_folder_of), _folder_of):
+            removed |= self._remove({(row["path"], row["sha256"]) for row in together}, content)
+        if old:
+            rows = [self._expired(row, None if (row["path"], row["sha256"]) in removed else GONE_BEFORE_EXPIRY) for row in old]
+            self._writer.append_now("ctl.files", rows)
+        return len(removed)
+
+    def _remove(self, published: set[tuple[str, str]], content: Mapping[tuple[str, str], str]) -> set[tuple[str, str]]:
+        """Delete those of some objects of one folder, given by path and SHA-256, that still hold this content. Returns them."""
+        now = self._landed_now(path for path, _ in published)
+        unchanged = published & {(path, content.get((path, etag), "")) for path, etag in now.items()}
+        for path, _ in unchanged:
+            self._client.delete_object(Bucket=self._settings.landing_bucket, Key=path)
+        return unchanged
+
+    def _landed_now(self, paths: Iterable[str]) -> dict[str, str]:
+        """Entity tags of what lies now in the folders of these paths, by key."""
+        now: dict[str, str] = {}
+        for folder in {_folder(path) for path in paths}:
+            now |= {o.key: o.etag for o in list_objects(self._client, self._settings.landing_bucket, folder)}
+        return now
+
+    @staticmethod
+    def _expired(row: Mapping[str, Any], reason: str | None) -> dict[str, Any]:
+        kept = {name: row[name] for name in table("ctl.files").column_names if not name.startswith("recorded_")}
+        return {**kept, "state": State.EXPIRED.value, "reason": reason or row["reason"]}
 
     @property
     def _prefix(self) -> str:
@@ -271,7 +314,7 @@ class Ledger:
     def _inspect_all(self, pending: Sequence[StoredObject]) -> tuple[list[BatchFile], list[dict[str, Any]]]:
         """Files for a batch, and ledger rows for what is set aside: outside the layout, or put again unchanged."""
         first_seen = datetime.now(UTC)
-        seen = {(row["path"], row["sha256"]) for row in self._latest()}
+        seen = {(row["path"], row["sha256"]) for row in self._latest() if not _was_lost(row)}
         files: list[BatchFile] = []
         aside: list[dict[str, Any]] = []
         taken = _up_to(pending, MAX_BATCH_BYTES)
@@ -307,12 +350,23 @@ class Ledger:
 
 
 def _up_to(pending: Sequence[StoredObject], size: int) -> list[StoredObject]:
-    taken: list[StoredObject] = []
-    for found in pending:
-        if taken and sum(o.size for o in taken) + found.size > size:
-            break
-        taken.append(found)
-    return taken
+    """The first objects that together stay within a size; at least one."""
+    together = accumulate(found.size for found in pending)
+    within = sum(1 for _ in takewhile(lambda total: total <= size, together))
+    return list(pending[: max(within, 1)])
+
+
+def _folder(path: str) -> str:
+    return path.rsplit("/", 1)[0] + "/"
+
+
+def _folder_of(row: Mapping[str, Any]) -> str:
+    return _folder(row["path"])
+
+
+def _was_lost(row: Mapping[str, Any]) -> bool:
+    """Whether a claimed file was overwritten or removed before it was read: what was in it may be landed again."""
+    return row["state"] == State.REJECTED and row["batch_id"] is not None
 
 
 def _batch_file(found: StoredObject, seen: Inspected, first_seen: datetime, tenant_id: str) -> BatchFile:

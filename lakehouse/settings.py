@@ -22,6 +22,8 @@ ALLOTTED_FILE = "instance.env"
 """What `lakehouse up` allotted to the embedded servers: ports and addresses."""
 CREDENTIALS_FILE = "credentials.env"
 """Keys and passwords, mode 0600."""
+STAMP = "instance.json"
+"""The id of the instance and the version of its folder."""
 
 
 class Settings(BaseSettings):
@@ -65,6 +67,8 @@ class Settings(BaseSettings):
     evaluation_interval_s: float = 10.0
 
     sources_dirs: tuple[Path, ...] = (SHIPPED_SOURCES,)
+    loaded_sources: Path | None = None
+    """Declarations in the place of all others; set in Dagster's processes only (infra.loaded_sources)."""
 
     @property
     def state_dir(self) -> Path:

@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 
 from lakehouse.errors import ConfigurationError
 from lakehouse.settings import Settings
-from lakehouse.tables import TABLES, Table, bronze_table
+from lakehouse.tables import SPARK_LAYERS, TABLES, Table, bronze_table
 from lakehouse.tables.bronze import BRONZE_COLUMNS
 
 Identifier = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
@@ -143,12 +143,17 @@ class Mistake(Declared):
         return f"{self.path.name}:{self.line}: {self.where}: {self.problem}"
 
 
+QuickLoader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
 def read_source(path: Path) -> tuple[Source | None, list[Mistake]]:
     """Read one declaration; returns it, or the list of its mistakes with their lines."""
     text = path.read_text(encoding="utf-8")
+    tree: yaml.Node | None = None
     try:
-        tree = yaml.compose(text, Loader=yaml.SafeLoader)
-        source = Source.model_validate(yaml.safe_load(text))
+        loader = QuickLoader(text)
+        tree = loader.get_single_node()
+        source = Source.model_validate(loader.construct_document(tree) if tree else None)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         return None, [Mistake(path=path, line=mark.line + 1 if mark else 1, where="YAML", problem=str(error.problem))]
@@ -173,8 +178,8 @@ def _line_of(node: yaml.Node | None, location: tuple[Any, ...]) -> int:
 
 
 def source_files(settings: Settings) -> Iterator[Path]:
-    """Every declaration file of the instance: the shipped ones and its own under `home/sources`."""
-    for directory in (*settings.sources_dirs, settings.home / "sources"):
+    """Every declaration file of the instance: the shipped ones and its own under `home/sources`; in Dagster those that were loaded."""
+    for directory in (settings.loaded_sources,) if settings.loaded_sources else (*settings.sources_dirs, settings.home / "sources"):
         yield from sorted(directory.glob("*.yaml"))
 
 
@@ -192,6 +197,16 @@ def load_sources(settings: Settings) -> dict[str, Source]:
     if mistakes:
         raise ConfigurationError("source declarations have mistakes:\n  " + "\n  ".join(mistakes), next_step="mend the lines named above")
     return found
+
+
+def declared_tables(sources: Mapping[str, Source]) -> list[Table]:
+    """Every table of an instance with these sources: their bronze ones, and all others."""
+    return [*(source.bronze for source in sources.values()), *TABLES.values()]
+
+
+def spark_tables(sources: Mapping[str, Source]) -> list[Table]:
+    """Those of them that Spark writes."""
+    return [declared for declared in declared_tables(sources) if declared.layer in SPARK_LAYERS]
 
 
 LANDING_KEY = re.compile(

@@ -21,8 +21,16 @@ from lakehouse.settings import Settings
 
 DEFAULT_PORT = 15002
 CONNECT_TIMEOUT_S = 5
-TIMESTAMPS = ("spark.sql.parquet.outputTimestampType", "TIMESTAMP_MICROS")
-"""Spark's own default, INT96, has no statistics in a file, and other readers refuse its years beyond 2262."""
+MEANING = {
+    "spark.sql.session.timeZone": "UTC",
+    "spark.sql.ansi.enabled": "true",
+    "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
+}
+"""What results rest on, set in each session since a server outside may be set up otherwise.
+
+Another zone would shift every time without one; without ANSI a value that does not fit would become null or wrap around in silence.
+Spark's own default for timestamps, INT96, has no statistics in a file, and other readers refuse its years beyond 2262.
+"""
 CONNECT_RETRIES = 4
 """With waits that grow to some seconds; the client's own default asks a dead server for ten minutes."""
 GONE = ("UNAVAILABLE", "Connection refused", "INVALID_HANDLE", "Socket closed", "failed to connect", "session_closed", "CANCELLED")
@@ -49,7 +57,8 @@ def connect(settings: Settings) -> SparkSession:
         _require_listening(settings.spark_remote)
         session = SparkSession.builder.remote(_with_token(settings)).create()
         session.client.set_retry_policies([DefaultPolicy(max_retries=CONNECT_RETRIES)])
-        session.conf.set(*TIMESTAMPS)
+        for name, value in MEANING.items():
+            session.conf.set(name, value)
         session.sql("select 1").collect()
     except Exception as error:
         if is_spark_gone(error):

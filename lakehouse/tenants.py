@@ -10,6 +10,7 @@ import json
 import os
 import re
 import secrets
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 from zoneinfo import available_timezones
@@ -64,17 +65,26 @@ class TenantRegistry:
         if known and known.time_zone != tenant.time_zone:
             raise ConfigurationError(
                 f"tenant {tenant.tenant_id} has days in {known.time_zone}; they cannot move to {tenant.time_zone} in place",
-                next_step="declare a new tenant id, or restore the old zone",
+                next_step="declare tenants before their data come; for this one, declare a new tenant id, or keep the zone",
             )
         number = sum(1 for _ in list_objects(self._client, self._settings.lake_bucket, f"{TENANTS_PREFIX}{tenant.tenant_id}/")) + 1
-        key = f"{TENANTS_PREFIX}{tenant.tenant_id}/{number:06d}.json"
-        if not put_if_absent(self._client, self._settings.lake_bucket, key, json.dumps(asdict(tenant)).encode()):
+        if not put_if_absent(self._client, self._settings.lake_bucket, _key(tenant.tenant_id, number), json.dumps(asdict(tenant)).encode()):
             raise InfrastructureError(f"tenant {tenant.tenant_id} was changed by another process", next_step="try again")
         return True
+
+    def ensure(self, tenant_ids: Iterable[str]) -> None:
+        """Declare those tenants that nobody has declared, in UTC: their data have come, so their days must be cut in some zone."""
+        for tenant_id in tenant_ids:
+            body = json.dumps(asdict(Tenant(tenant_id, tenant_id))).encode()
+            put_if_absent(self._client, self._settings.lake_bucket, _key(tenant_id, 1), body)
 
     def _read(self, key: str) -> Tenant:
         body = self._client.get_object(Bucket=self._settings.lake_bucket, Key=key)["Body"].read()
         return Tenant(**json.loads(body))
+
+
+def _key(tenant_id: str, number: int) -> str:
+    return f"{TENANTS_PREFIX}{tenant_id}/{number:06d}.json"
 
 
 def tenant_key(settings: Settings, tenant_id: str) -> bytes:

@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 
 from infra import stack
-from infra.instance import STAMP
 from lakehouse import settings as settings_module
-from lakehouse.settings import ENV_PREFIX, Settings, read_settings
+from lakehouse.settings import ENV_PREFIX, STAMP, Settings, read_settings
 
+STORE = ("minio",)
 SPARK_SERVICES = ("minio", "metastore", "spark")
 KEPT_VARIABLES = frozenset({"LAKEHOUSE_CACHE", "LAKEHOUSE_MAVEN_ROOT", "LAKEHOUSE_CHROMIUM"})
 RUNNING_HOME = "TEST_HOME"
@@ -36,6 +36,12 @@ def instance_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         if not running and (home / STAMP).exists():
             stack.down(home)
         settings_module.settings.cache_clear()
+
+
+@pytest.fixture(scope="session")
+def store_alone(instance_home: Path) -> Settings:
+    """The store, answering."""
+    return _up(instance_home, STORE)
 
 
 @pytest.fixture(scope="session")

@@ -21,6 +21,7 @@ from lakehouse.delta import DeltaLog
 from lakehouse.ledger import Release
 from lakehouse.ops.runs import Run
 from lakehouse.settings import Settings
+from lakehouse.sources import spark_tables
 from lakehouse.store import s3_client
 from lakehouse.tables import TABLES
 
@@ -116,5 +117,4 @@ class TestLake:
 
     def versions(self) -> dict[str, int]:
         """Delta version of every table that Spark writes."""
-        names = [s.bronze for s in self.context.sources.values()] + [t for t in TABLES.values() if t.layer in ("bronze", "silver", "gold")]
-        return {t.name: DeltaLog(self.settings, t).version for t in names}
+        return {t.name: DeltaLog(self.settings, t).version for t in spark_tables(self.context.sources)}

@@ -7,6 +7,9 @@ from __future__ import annotations
 
 from pkgutil import iter_modules
 
+INTERRUPTED = 130
+"""Exit code of a command that was interrupted."""
+
 GROUPS = tuple(sorted(module.name for module in iter_modules(__path__)))
 
 QUICK = {

@@ -5,43 +5,52 @@ Does not belong here: processing anything.
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
-import dagster as dg
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Column, Table
 
 from infra.landing import land_files
 from infra.orchestrator import Launched, launch
-from jobs.catalog import ensure_catalog, forget
+from infra.outcome import SHORT_ID, failure, steps_of, wait
+from infra.preparation import prepare
+from infra.printing import AsJson, answers, in_words, plain_table, print_json, right
+from jobs.catalog import ensure_catalog
 from jobs.context import Context
-from lakehouse.errors import ConfigurationError, DataError
+from lakehouse.errors import ConfigurationError
 from lakehouse.ops.runs import Run
 from lakehouse.ops.store import OpsReader
 from lakehouse.settings import settings
 from lakehouse.sources import Source, load_sources
+from lakehouse.stamp import forget
 from lakehouse.tables import TABLES
 
-RUN_STEPS = """
-select pipeline, asset, status, started_at, duration_s, rows_read, rows_inserted, rows_updated, rows_deleted, rows_quarantined,
-       rows_held_back, rows_duplicate, batch_id, error_message
-from ops.run_log where starts_with(run_id, ?) order by started_at
-"""
 LATEST_RUNS = """
+with attempts as (
+    select *, row_number() over (
+        partition by run_id, pipeline, asset order by coalesce(started_at, nominal_start) desc, attempt desc
+    ) as nth
+    from ops.run_log
+)
 select run_id, min(started_at) as started_at, max(ended_at) as ended_at, count(*) as steps,
-       count(*) filter (where status in ('FAILED', 'TERMINATED')) as failed, count(*) filter (where status = 'RUNNING') as running,
+       count(*) filter (status in ('FAILED', 'TERMINATED')) as failed, count(*) filter (status = 'RUNNING') as running,
+       arg_max(status, case status when 'SUCCEEDED' then 0 when 'SUCCEEDED_WITH_WARNINGS' then 1 when 'SKIPPED_UPSTREAM' then 2
+                                   when 'RUNNING' then 4 else 3 end) filter (nth = 1) as status,
        sum(rows_inserted)::bigint as rows_inserted, sum(rows_quarantined)::bigint as rows_quarantined,
        any_value("trigger") as started_by
-from ops.run_log group by run_id order by started_at desc limit ?
+from attempts group by run_id order by started_at desc limit ?
 """
+"""A run's status is the worst among its steps, each as its last attempt left it."""
+COUNTS = ("rows_read", "rows_inserted", "rows_updated", "rows_deleted", "rows_quarantined", "rows_held_back", "rows_duplicate")
+ALWAYS_SHOWN = ("rows_read", "rows_inserted")
 
-SHORT_ID = 8
-"""Characters of a run's id that are shown; `runs` takes as many or more."""
-AsJson = Annotated[bool, typer.Option("--json", help="Answer in JSON.")]
+BATCH_TENANTS = "select distinct tenant_id from ctl.files where batch_id = ?"
+EVENTS_TABLE = "silver.auth_events"
+DAYS = "write --days 2026-06-01..2026-06-30"
 
 
 def register(app: typer.Typer) -> None:
@@ -60,10 +69,10 @@ def land(
     """Put files into the landing bucket, where the sensor finds them within seconds."""
     landed = land_files(settings(), _source(source), files, tenant, day.date() if day else datetime.now(UTC).date())
     if as_json:
-        print(json.dumps([{"key": key, "new": new} for key, new in landed.items()], indent=2))
+        print_json([{"key": key, "new": new} for key, new in landed.items()])
         return
     for key, new in landed.items():
-        Console().print(f"{'landed' if new else 'is there already'}  {key}", soft_wrap=True, highlight=False)
+        answers().print(f"{'landed' if new else 'is there already'}  {escape(key)}", soft_wrap=True)
 
 
 def run(
@@ -73,19 +82,28 @@ def run(
     as_json: AsJson = False,
 ) -> None:
     """Take in what has landed and bring the tables up to date, through Dagster; waits and says what came of it."""
-    launched = _launch(source, select, days)
-    failed = _wait(launched, quiet=as_json) != dg.DagsterRunStatus.SUCCESS
-    _show_run(launched.run_id, as_json)
-    if failed:
-        raise DataError(f"run {launched.run_id} failed", next_step=f"see {settings().dagster_url}/runs/{launched.run_id}")
+    _finish(_launch(source, select, days), as_json)
+
+
+def _finish(launched: Launched, as_json: bool) -> None:
+    """Wait for a run and show what came of it. Raises the error that its failure is."""
+    succeeded = wait(settings(), launched, Console(stderr=True, quiet=as_json), shown_as=f"run {launched.run_id}")
+    steps = steps_of(settings(), launched.run_id)
+    _show_run(launched.run_id, steps, as_json)
+    if not succeeded:
+        raise failure(settings(), launched, steps)
 
 
 def _launch(source: str | None, select: str | None, days: str | None) -> Launched:
     if days:
-        first, _, last = days.partition("..")
+        first, last = _days(days)
         if source is None:
             raise ConfigurationError("a backfill needs a source", next_step="add --source NAME")
-        config = {"source": source, "first_day": _day(first), "last_day": _day(last or first)}
+        if (table := _source(source).silver.table) != EVENTS_TABLE:
+            raise ConfigurationError(
+                f"{source} maps to {table}, whose rows belong to no day", next_step="leave --days out, or give a source of events"
+            )
+        config = {"source": source, "first_day": first.isoformat(), "last_day": last.isoformat()}
         return launch(settings(), "backfill", config={"ops": {"map_again": {"config": config}}}, trigger="backfill")
     return launch(settings(), "lake", selection=_selection(source, select))
 
@@ -99,16 +117,24 @@ def _selection(source: str | None, select: str | None) -> list[str]:
         return asked
     if source:
         found = _source(source)
-        gold = [t.name for t in TABLES.values() if t.layer == "gold"] if found.silver.table == "silver.auth_events" else []
+        gold = [t.name for t in TABLES.values() if t.layer == "gold"] if found.silver.table == EVENTS_TABLE else []
         return [found.bronze.name, found.silver.table, *gold]
     return []
 
 
-def _day(text: str) -> str:
+def _days(text: str) -> tuple[date, date]:
+    first, _, last = text.partition("..")
+    days = _day(first), _day(last or first)
+    if days[1] < days[0]:
+        raise ConfigurationError(f"{days[1]} is before {days[0]}", next_step=DAYS)
+    return days
+
+
+def _day(text: str) -> date:
     try:
-        return date.fromisoformat(text).isoformat()
+        return date.fromisoformat(text)
     except ValueError as error:
-        raise ConfigurationError(f"{text!r} is no day", next_step="write --days 2026-06-01..2026-06-30") from error
+        raise ConfigurationError(f"{text!r} is no day", next_step=DAYS) from error
 
 
 def _source(name: str) -> Source:
@@ -118,61 +144,33 @@ def _source(name: str) -> Source:
     return sources[name]
 
 
-def _wait(launched: Launched, *, quiet: bool) -> dg.DagsterRunStatus:
-    state = dg.DagsterRunStatus.NOT_STARTED
-    with Console(stderr=True, quiet=quiet).status(f"run {launched.run_id}") as shown:
-        for state in launched.states():
-            shown.update(f"run {launched.run_id}: {state.value.lower()}")
-    return state
-
-
-def _show_run(run_id: str, as_json: bool) -> None:
-    steps = OpsReader(settings()).rows(RUN_STEPS, [run_id])
+def _show_run(run_id: str, steps: list[dict[str, Any]], as_json: bool) -> None:
     if as_json:
-        print(json.dumps({"run_id": run_id, "steps": steps}, default=str, indent=2))
+        print_json({"run_id": run_id, "steps": steps})
     elif steps:
-        Console().print(steps_table(steps))
+        console = answers()
+        console.print(steps_table(steps))
+        for step in steps:
+            if step["error_message"]:
+                console.print(f"{step['asset']}: {escape(step['error_message'])}", soft_wrap=True)
     else:
-        Console().print(f"run {run_id}: nothing had changed, no table was touched", highlight=False)
+        answers().print(f"run {run_id}: nothing had changed, no table was touched")
 
 
 def steps_table(steps: list[dict[str, Any]]) -> Table:
-    """Steps of a run as people read them."""
-    shown = plain_table(
-        "table",
-        "source",
-        "status",
-        *(right(h) for h in ("s", "read", "inserted", "updated", "quarantined", "held back", "duplicate")),
-        "error",
-    )
+    """Steps of a run as people read them; counts that are nowhere more than 0 are left out."""
+    shown_counts = [c for c in COUNTS if c in ALWAYS_SHOWN or any(step[c] for step in steps)]
+    headers = [name.removeprefix("rows_").replace("_", " ") for name in shown_counts]
+    shown = plain_table("table", "source", "status", *map(right, ("s", *headers)))
     for step in steps:
-        numbers = ("rows_read", "rows_inserted", "rows_updated", "rows_quarantined", "rows_held_back", "rows_duplicate")
         shown.add_row(
             step["asset"],
             "" if step["pipeline"] in step["asset"] else step["pipeline"],
             in_words(step["status"]),
             f"{step['duration_s'] or 0:.1f}",
-            *("" if step[n] is None else f"{step[n]:,}" for n in numbers),
-            step["error_message"] or "",
+            *("" if step[c] is None else f"{step[c]:,}" for c in shown_counts),
         )
     return shown
-
-
-def right(header: str) -> Column:
-    """A column of numbers."""
-    return Column(header, justify="right")
-
-
-def plain_table(*columns: str | Column) -> Table:
-    """A table without frames, whose first column is never cut."""
-    shown = Table(*columns, box=None, pad_edge=False, header_style="bold")
-    shown.columns[0].no_wrap = True
-    return shown
-
-
-def in_words(status: str) -> str:
-    """A status of the run log, in a word."""
-    return {"SUCCEEDED_WITH_WARNINGS": "warnings"}.get(status, status.lower())
 
 
 def runs(
@@ -182,43 +180,58 @@ def runs(
 ) -> None:
     """Show the latest runs, or the steps of one, from the run log."""
     if run_id:
-        _show_run(run_id, as_json)
+        steps = steps_of(settings(), run_id)
+        if not steps:
+            raise ConfigurationError(
+                f"there is no run {run_id!r} in the run log; a run that touched no table leaves nothing there",
+                next_step="`lakehouse runs` shows the latest",
+            )
+        _show_run(run_id, steps, as_json)
         return
     found = OpsReader(settings()).rows(LATEST_RUNS, [limit])
     if as_json:
-        print(json.dumps(found, default=str, indent=2))
+        print_json(found)
         return
-    shown = plain_table("run", "started (UTC)", "by", *map(right, ("steps", "failed", "running", "inserted", "quarantined")))
+    shown = plain_table("run", Column("started (UTC)", no_wrap=True), "by", "status", *map(right, ("steps", "inserted", "quarantined")))
     for row in found:
-        numbers = (row[n] or 0 for n in ("steps", "failed", "running", "rows_inserted", "rows_quarantined"))
-        shown.add_row(
-            row["run_id"][:SHORT_ID], f"{row['started_at']:%Y-%m-%d %H:%M:%S}", row["started_by"], *(f"{int(n):,}" for n in numbers)
-        )
-    Console().print(shown if found else "No run yet. Next: `lakehouse run`")
+        numbers = (f"{int(row[n] or 0):,}" for n in ("steps", "rows_inserted", "rows_quarantined"))
+        started = f"{row['started_at']:%Y-%m-%d %H:%M}" if row["started_at"] else ""
+        shown.add_row(row["run_id"][:SHORT_ID], started, row["started_by"], in_words(row["status"]), *numbers)
+    answers().print(shown if found else "No run yet. Next: `lakehouse run`")
 
 
 def release(
     batch: Annotated[str, typer.Argument(help="Batch that was held back, as in bronze.quarantine.")],
     tenant: Annotated[str, typer.Option(help="Tenant whose slice to publish.")],
+    as_json: AsJson = False,
 ) -> None:
     """Publish the slice of a batch that a threshold had held back."""
-    source = _source(batch.rsplit("-", 1)[0])
+    source = _source_of_batch(batch, tenant)
     config = {"ops": {"publish_held_back": {"config": {"source": source.name, "batch_id": batch, "tenant_id": tenant}}}}
-    launched = launch(settings(), "release", config=config)
-    failed = _wait(launched, quiet=False) != dg.DagsterRunStatus.SUCCESS
-    _show_run(launched.run_id, as_json=False)
-    if failed:
-        raise DataError(f"run {launched.run_id} failed", next_step=f"see {settings().dagster_url}/runs/{launched.run_id}")
+    _finish(launch(settings(), "release", config=config), as_json)
 
 
-def rebuild() -> None:
-    """Recreate the catalog from the declarations, and the ledger from the claimed batches; data tables are not touched."""
+def _source_of_batch(batch: str, tenant: str) -> Source:
+    tenants = [row["tenant_id"] for row in OpsReader(settings()).rows(BATCH_TENANTS, [batch])]
+    if not tenants:
+        raise ConfigurationError(f"there is no batch {batch!r}", next_step="take it from _batch_id in bronze.quarantine: <source>-<number>")
+    if tenant not in tenants:
+        raise ConfigurationError(f"batch {batch} holds nothing of tenant {tenant!r}", next_step=f"use one of {', '.join(sorted(tenants))}")
+    return _source(batch.rsplit("-", 1)[0])
+
+
+def rebuild(as_json: AsJson = False) -> None:
+    """Recreate the catalog with its views from the declarations, and the ledger from the claimed batches; data tables are not touched."""
     forget(settings())
     context = Context(settings(), Run("rebuild", trigger="cli"))
     ensure_catalog(context)
     left = {name: len(context.ledger(source).unfinished()) for name, source in context.sources.items()}
     context.close()
-    Console().print("Catalog and ledger are rebuilt. Next: `lakehouse run`", highlight=False)
+    prepare(settings())
+    if as_json:
+        print_json({"unfinished_batches": left})
+        return
+    answers().print("Catalog and ledger are rebuilt. Next: `lakehouse run`")
     for name, batches in left.items():
         if batches:
-            Console().print(f"  {name}: {batches} batches to look at again; what they published is found, not repeated", highlight=False)
+            answers().print(f"  {name}: {batches} batches to look at again; what they published is found, not repeated")

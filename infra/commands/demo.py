@@ -10,18 +10,21 @@ from hashlib import md5
 from pathlib import Path
 from typing import Annotated, Any
 
-import dagster as dg
 import typer
 from rich.console import Console
 from rich.table import Table
 
 from assets.automation import waiting_assets
 from infra import stack
-from infra.commands.data import in_words, plain_table, right
 from infra.commands.stack import addresses
+from infra.credentials import OPERATIONS_PASSWORD
+from infra.first_account import FIRST_ACCOUNT
 from infra.landing import land_files
+from infra.memory import Peak
 from infra.orchestrator import launch
-from infra.preparation import FIRST_ACCOUNT, PASSWORD_VARIABLE, prepare
+from infra.outcome import failure, steps_of, wait
+from infra.printing import AsJson, answers, in_words, plain_table, print_json, right
+from infra.progress import stderr_console
 from infra.trino_client import query
 from jobs.simulator import LANDING_SOURCE, TENANTS, LandingBucketSink, SimConfig, generate
 from lakehouse.errors import DataError
@@ -46,12 +49,16 @@ select tenant_id, sum(attempts) as attempts, round(100.0 * sum(successes) / sum(
 from gold.auth_daily group by tenant_id order by attempts desc limit 5
 """
 PIPELINES = """
-select pipeline, count(distinct asset) as tables, sum(rows_read) filter (where layer = 'bronze') as read,
-       sum(rows_inserted) filter (where layer = 'bronze') as published, sum(rows_quarantined) as quarantined,
-       sum(rows_held_back) as held_back, sum(rows_duplicate) filter (where layer = 'bronze') as duplicate,
-       sum(rows_inserted) filter (where layer = 'gold') as gold_rows,
-       arg_max(status, case status when 'FAILED' then 3 when 'TERMINATED' then 2 when 'SUCCEEDED_WITH_WARNINGS' then 1 else 0 end) as status
-from ops.run_log group by pipeline order by pipeline
+with attempts as (
+    select *, status like 'SUCCEEDED%' as good,
+           row_number() over (partition by pipeline, asset order by coalesce(started_at, nominal_start) desc, attempt desc) as nth
+    from ops.run_log where status not in ('PENDING', 'RUNNING')
+)
+select pipeline, sum(rows_read) filter (good and layer = 'bronze') as read,
+       sum(rows_inserted) filter (good and layer in ('bronze', 'gold')) as published, sum(rows_quarantined) filter (good) as quarantined,
+       sum(rows_held_back) filter (good) as held_back, sum(rows_duplicate) filter (good and layer = 'bronze') as duplicate,
+       arg_max(status, case status when 'SUCCEEDED' then 0 when 'SUCCEEDED_WITH_WARNINGS' then 1 else 2 end) filter (nth = 1) as status
+from attempts group by pipeline order by pipeline
 """
 
 
@@ -63,15 +70,19 @@ def register(app: typer.Typer) -> None:
 def demo(
     events: Annotated[int, typer.Option(help="Synthetic events to land beside the real ones.")] = 50_000,
     free_ports: Annotated[bool, typer.Option("--free-ports", help="Take any free ports instead of the usual ones.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Start everything, land real and synthetic data, bring every table up to date, and say where to look."""
-    console = Console()
+    console = stderr_console() if as_json else answers()
     settings = stack.up(usual_ports=not free_ports, report=lambda name, state: console.print(f"  {name:<18} {state}", highlight=False))
-    prepare(settings)
     landed = land_demo_data(settings, events)
     console.print(f"Landed {landed} new files." if landed else "The demo data is landed already.", highlight=False)
-    materialize(settings, console)
-    report(settings, console)
+    with Peak(lambda: stack.memory(settings.home)) as peak:
+        materialize(settings, console)
+    if as_json:
+        print_json(summary(settings, landed, peak))
+    else:
+        report(settings, console, peak)
 
 
 def land_demo_data(settings: Settings, events: int) -> int:
@@ -96,7 +107,7 @@ def _land_synthetic(settings: Settings, events: int) -> int:
 
 
 def materialize(settings: Settings, console: Console) -> None:
-    """Have Dagster bring every table up to date. Raises DataError where it fails.
+    """Have Dagster bring every table up to date. Raises the error of a run that fails, or DataError where there is no end of runs.
 
     The sensor may have taken the landed files into a run of its own: the last run here starts after nothing waits any more.
     """
@@ -110,24 +121,34 @@ def materialize(settings: Settings, console: Console) -> None:
 
 def _run_lake(settings: Settings, console: Console) -> None:
     launched = launch(settings, "lake")
-    state = dg.DagsterRunStatus.NOT_STARTED
-    with console.status("Dagster materialises every table") as shown:
-        for state in launched.states():
-            shown.update(f"Dagster materialises every table: {state.value.lower()}")
-    if state != dg.DagsterRunStatus.SUCCESS:
-        raise DataError(f"run {launched.run_id} failed", next_step=f"see {settings.dagster_url}/runs/{launched.run_id}")
+    if not wait(settings, launched, console, shown_as="Dagster materialises every table"):
+        raise failure(settings, launched, steps_of(settings, launched.run_id))
 
 
-def report(settings: Settings, console: Console) -> None:
+def summary(settings: Settings, landed: int, peak: Peak) -> dict[str, Any]:
+    """What `report` tells, for programs."""
+    return {
+        "landed": landed,
+        "pipelines": OpsReader(settings).rows(PIPELINES),
+        "memory_at_peak": peak.highest,
+        "addresses": addresses(settings),
+        "sign_in": {"user": FIRST_ACCOUNT, "password_variable": OPERATIONS_PASSWORD, "in": settings.home / CREDENTIALS_FILE},
+        "sample_query": " ".join(SAMPLE_QUERY.split()),
+    }
+
+
+def report(settings: Settings, console: Console, peak: Peak) -> None:
     """What came in, where to look, and what to do next."""
     console.print(_pipelines(OpsReader(settings).rows(PIPELINES)))
     console.print(
         "The provider's events of the tenants sim-* are synthetic; the other data are public samples (demo_data/).", highlight=False
     )
+    taken = ", ".join(f"{name} {size / 1e6:,.0f}" for name, size in sorted(peak.highest.items(), key=lambda one: -one[1]))
+    console.print(f"Memory at the peak of this run, in MB: {peak.total / 1e6:,.0f} ({taken}).", soft_wrap=True)
     for title, address in addresses(settings).items():
         console.print(f"  {title:<12} {address}", soft_wrap=True, highlight=False)
     console.print(
-        f"  sign-in      user {FIRST_ACCOUNT}, password {PASSWORD_VARIABLE} in {settings.home / CREDENTIALS_FILE}",
+        f"  sign-in      user {FIRST_ACCOUNT}, password {OPERATIONS_PASSWORD} in {settings.home / CREDENTIALS_FILE}",
         soft_wrap=True,
         highlight=False,
     )
@@ -143,7 +164,7 @@ def report(settings: Settings, console: Console) -> None:
 
 
 def _pipelines(rows: list[dict[str, Any]]) -> Table:
-    counts = ["read", "published", "quarantined", "duplicate", "gold_rows"]
+    counts = ["read", "published", "quarantined", "duplicate"]
     if any(row["held_back"] for row in rows):
         counts.append("held_back")
     shown = plain_table("pipeline", *(right(c.replace("_", " ")) for c in counts), "status")

@@ -5,15 +5,14 @@ Does not belong here: the checks (doctor).
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
-from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.markup import escape
 
 from infra.doctor import Finding, examine
+from infra.printing import AsJson, print_json
 
 SICK = 3
 
@@ -23,11 +22,11 @@ def register(app: typer.Typer) -> None:
     app.command()(doctor)
 
 
-def doctor(as_json: Annotated[bool, typer.Option("--json", help="Answer in JSON.")] = False) -> None:
+def doctor(as_json: AsJson = False) -> None:
     """Look for what is wrong with this machine and this instance, and say how to mend it."""
     findings = examine()
     if as_json:
-        print(json.dumps([asdict(finding) for finding in findings], indent=2))
+        print_json([asdict(finding) for finding in findings])
     else:
         _print(findings)
     if not all(finding.ok for finding in findings):

@@ -5,7 +5,6 @@ Does not belong here: making events or writing files (jobs.simulator).
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -16,6 +15,8 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
+from infra.commands import INTERRUPTED
+from infra.printing import AsJson, print_json
 from infra.progress import Steps, stderr_console
 from jobs.simulator import (
     ANCHOR,
@@ -33,8 +34,6 @@ from jobs.simulator import (
 )
 from lakehouse.errors import ConfigurationError
 from lakehouse.settings import settings
-
-INTERRUPTED = 130
 
 
 def register(app: typer.Typer) -> None:
@@ -55,7 +54,7 @@ def simulate(
     out: Annotated[Path | None, typer.Option(help="Write into this folder instead of the landing bucket.", file_okay=False)] = None,
     live: Annotated[float | None, typer.Option(help="Instead of a history, stream this many events a second at clock time.")] = None,
     for_seconds: Annotated[float | None, typer.Option("--for", help="Stop the stream after this many seconds.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Answer in JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Land synthetic events of made-up tenants: a history up to the anchor date, or a running stream."""
     _check_stream(live, for_seconds)
@@ -122,7 +121,7 @@ def _say_interrupted(sink: Sink, written: Written) -> None:
 
 def _answer(summary: dict[str, Any], sink: Sink, written: Written, *, as_json: bool) -> None:
     if as_json:
-        print(json.dumps({**summary, "place": sink.place, "written": asdict(written)}, indent=2))
+        print_json({**summary, "place": sink.place, "written": asdict(written)})
         return
     console = Console(highlight=False, soft_wrap=True)
     console.print(f"{written.records:,} synthetic records in {written.files:,} files ({written.bytes / 1e6:.1f} MB) in {sink.place}")

@@ -1,18 +1,22 @@
-"""`sources`: which there are, whether their declarations are right, what they make of a file.
+"""`sources`: which there are, whether their declarations are right, what they make of a file; having them take effect.
 
 Does not belong here: judging or mapping anything (lakehouse.sources, jobs.preview).
 """
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
+from infra.loaded_sources import take
+from infra.orchestrator import reload_definitions
+from infra.preparation import prepare
+from infra.printing import AsJson, answers, print_json
+from infra.services.dagster_daemon import limit_pools
+from infra.services.dagster_home import dagster_home
 from jobs.preview import preview as preview_file
 from lakehouse.errors import ConfigurationError
 from lakehouse.settings import settings
@@ -20,7 +24,6 @@ from lakehouse.sources import Source, load_sources, read_source, source_files
 from lakehouse.spark import connect
 
 group = typer.Typer(no_args_is_help=True, help="Source declarations.")
-AsJson = Annotated[bool, typer.Option("--json", help="Answer in JSON.")]
 TEXT_SHOWN = 100
 
 
@@ -34,27 +37,39 @@ def list_(as_json: AsJson = False) -> None:
     """Show the declared sources."""
     sources = load_sources(settings()).values()
     if as_json:
-        print(json.dumps([s.model_dump(mode="json") for s in sources], indent=2))
+        print_json([s.model_dump(mode="json") for s in sources])
         return
     shown = Table("source", "format", "silver table", "owner", "what it is")
     for source in sources:
         shown.add_row(source.name, source.format, source.silver.table, source.owner, source.description)
-    Console().print(shown)
+    answers().print(shown)
 
 
 @group.command()
-def validate(files: Annotated[list[Path] | None, typer.Argument(exists=True, dir_okay=False)] = None) -> None:
+def validate(files: Annotated[list[Path] | None, typer.Argument(exists=True, dir_okay=False)] = None, as_json: AsJson = False) -> None:
     """Check declarations, by default all of the instance; every mistake is named with its line."""
-    wrong = []
-    for file in files or list(source_files(settings())):
-        source, mistakes = read_source(file)
-        wrong += mistakes
-        if source:
-            Console().print(f"{file.name}: fine", highlight=False)
-    for mistake in wrong:
-        Console().print(str(mistake), highlight=False, soft_wrap=True)
+    found = {file: read_source(file)[1] for file in files or source_files(settings())}
+    wrong = [mistake for mistakes in found.values() for mistake in mistakes]
+    if as_json:
+        print_json([{"file": file, "mistakes": [m.model_dump(mode="json", exclude={"path"}) for m in ms]} for file, ms in found.items()])
+    else:
+        for file in (file for file, mistakes in found.items() if not mistakes):
+            answers().print(f"{file.name}: fine", markup=False)
+        for mistake in wrong:
+            answers().print(str(mistake), soft_wrap=True, markup=False)
     if wrong:
         raise ConfigurationError(f"{len(wrong)} mistakes", next_step="mend the lines named above")
+
+
+@group.command()
+def apply() -> None:
+    """Have the declarations take effect: makes their tables and has Dagster load them; nothing where one of them has a mistake."""
+    sources = load_sources(settings())
+    prepare(settings())
+    take(settings())
+    limit_pools(dagster_home(settings().home), [source.bronze.name for source in sources.values()])
+    reload_definitions(settings())
+    answers().print(f"Dagster works with {len(sources)} sources: {', '.join(sources)}", soft_wrap=True)
 
 
 @group.command()
@@ -71,16 +86,15 @@ def preview(
     finally:
         session.stop()
     if as_json:
-        print(json.dumps({"rows": seen.rows, "rejects": seen.rejects, "not_applicable": seen.not_applicable}, default=str, indent=2))
+        print_json({"rows": seen.rows, "rejects": seen.rejects, "not_applicable": seen.not_applicable})
         return
-    console = Console()
+    console = answers()
     for row in seen.rows:
-        console.print(
-            "  ".join(f"{k}={v}" for k, v in row.items() if v is not None and not k.startswith("_")), highlight=False, soft_wrap=True
-        )
+        said = "  ".join(f"{k}={v}" for k, v in row.items() if v is not None and not k.startswith("_"))
+        console.print(said, soft_wrap=True, markup=False)
     for place, reasons, text in seen.rejects:
-        console.print(f"rejected, record {place}: {', '.join(reasons)}: {text[:TEXT_SHOWN]}", highlight=False, soft_wrap=True, markup=False)
-    console.print(f"{len(seen.rows)} rows, {len(seen.rejects)} rejected, {seen.not_applicable} not applicable", highlight=False)
+        console.print(f"rejected, record {place}: {', '.join(reasons)}: {text[:TEXT_SHOWN]}", soft_wrap=True, markup=False)
+    console.print(f"{len(seen.rows)} rows, {len(seen.rejects)} rejected, {seen.not_applicable} not applicable")
 
 
 def _declared(name: str) -> Source:

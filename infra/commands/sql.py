@@ -5,13 +5,13 @@ Does not belong here: connecting (trino_client).
 
 from __future__ import annotations
 
-import json
 from typing import Annotated
 
 import typer
-from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
+from infra.printing import AsJson, answers, print_json
 from infra.trino_client import Answer, query
 from lakehouse.settings import settings
 
@@ -24,18 +24,18 @@ def register(app: typer.Typer) -> None:
 def sql(
     statement: str,
     user: Annotated[str | None, typer.Option("--as", help="Ask as this user, with their rights.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Answer in JSON: a list of rows.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Run one SQL statement on Trino."""
     answer = query(settings(), statement, user=user)
     if as_json:
-        print(json.dumps([dict(zip(answer.columns, row, strict=True)) for row in answer.rows], default=str, indent=2))
+        print_json([dict(zip(answer.columns, row, strict=True)) for row in answer.rows])
     else:
-        Console().print(_table(answer))
+        answers().print(_table(answer))
 
 
 def _table(answer: Answer) -> Table:
     table = Table(*answer.columns)
     for row in answer.rows:
-        table.add_row(*("" if value is None else str(value) for value in row))
+        table.add_row(*("" if value is None else escape(str(value)) for value in row))
     return table

@@ -5,23 +5,25 @@ Does not belong here: starting or stopping anything (stack).
 
 from __future__ import annotations
 
-import json
 import shutil
 from dataclasses import asdict
 from typing import Annotated
 
+import click
 import typer
-from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from infra import stack
 from infra.instance import open_existing
 from infra.logs import follow, tail
+from infra.printing import AsJson, answers, plain_table, print_json, right
 from infra.progress import service_board, stderr_console
 from lakehouse.errors import ConfigurationError
 from lakehouse.settings import Settings, read_settings
 
-AsJson = Annotated[bool, typer.Option("--json", help="Answer in JSON.")]
+NOT_CONFIRMED = 1
+"""Exit code where a question was not answered with yes."""
 
 
 def register(app: typer.Typer) -> None:
@@ -35,12 +37,12 @@ def up(
     free_ports: Annotated[bool, typer.Option("--free-ports", help="Take any free ports instead of the usual ones.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Start the servers and wait until they answer."""
+    """Start the servers, wait until they answer, and migrate tables that an older version made."""
     console = stderr_console()
     with service_board(console) as report:
         settings = stack.up(only=only, usual_ports=not free_ports, report=report)
     if as_json:
-        print(json.dumps(addresses(settings), indent=2))
+        print_json(addresses(settings))
         return
     for title, address in addresses(settings).items():
         console.print(f"{title:<12} {address}", soft_wrap=True)
@@ -59,9 +61,12 @@ def addresses(settings: Settings) -> dict[str, str]:
     return {title: address for title, address in found.items() if address}
 
 
-def down() -> None:
+def down(as_json: AsJson = False) -> None:
     """Stop the servers; data stays."""
-    stack.down()
+    left = stack.down()
+    if as_json:
+        print_json({"home": read_settings().home, "stopped_apart": left})
+        return
     stderr_console().print("Stopped. No process of this instance is left.")
 
 
@@ -69,9 +74,12 @@ def status(as_json: AsJson = False) -> None:
     """Show what runs, where, since when, and how much memory it takes."""
     rows = stack.status()
     if as_json:
-        print(json.dumps([asdict(row) for row in rows], indent=2))
+        print_json([asdict(row) for row in rows])
         return
-    Console().print(_table(rows))
+    answers().print(_table(rows))
+    for row in rows:
+        if row.problem:
+            answers().print(f"{row.name}: {escape(row.problem)}", soft_wrap=True)
 
 
 def logs(
@@ -97,21 +105,27 @@ def restart(service: str) -> None:
 def destroy(yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False) -> None:
     """Stop the servers and delete the instance with all its data."""
     instance = open_existing(read_settings().home)
-    if not yes:
-        typer.confirm(f"Delete {instance.home} and all data in it?", abort=True)
+    if not (yes or _confirmed(f"Delete {instance.home} and all data in it?")):
+        stderr_console().print("Nothing was deleted.")
+        raise typer.Exit(NOT_CONFIRMED)
     stack.down()
     shutil.rmtree(instance.home)
 
 
+def _confirmed(question: str) -> bool:
+    try:
+        return typer.confirm(question)
+    except click.Abort:
+        return False
+
+
 def _table(rows: list[stack.ServiceStatus]) -> Table:
-    table = Table("service", "what", "state", "ready", "pid", "up", "port", "RSS MB", "PSS MB", "", show_footer=False, box=None)
+    table = plain_table("service", "what", "state", *map(right, ("pid", "up", "port", "MB")))
     for row in rows:
-        table.add_row(
-            row.name, row.title, row.state, "yes" if row.ready else "no", str(row.pid or ""), _age(row.seconds), str(row.port or ""),
-            f"{row.resident_bytes / 1e6:.0f}", f"{row.proportional_bytes / 1e6:.0f}", row.problem,
-        )  # fmt: skip
-    total = sum(row.proportional_bytes for row in rows)
-    table.add_row("total", "", "", "", "", "", "", f"{sum(row.resident_bytes for row in rows) / 1e6:.0f}", f"{total / 1e6:.0f}", "")
+        state = "ready" if row.ready else row.state.lower()
+        memory = f"{row.proportional_bytes / 1e6:,.0f}"
+        table.add_row(row.name, row.title, state, str(row.pid or ""), _age(row.seconds), str(row.port or ""), memory)
+    table.add_row("total", "", "", "", "", "", f"{sum(row.proportional_bytes for row in rows) / 1e6:,.0f}")
     return table
 
 

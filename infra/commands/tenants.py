@@ -5,14 +5,13 @@ Does not belong here: their accounts or rights.
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
+from infra.printing import AsJson, answers, print_json
 from lakehouse.settings import settings
 from lakehouse.tenants import DEFAULT_ZONE, Tenant, TenantRegistry
 
@@ -25,16 +24,16 @@ def register(app: typer.Typer) -> None:
 
 
 @group.command("list")
-def list_(as_json: Annotated[bool, typer.Option("--json", help="Answer in JSON.")] = False) -> None:
+def list_(as_json: AsJson = False) -> None:
     """Show the declared tenants; data of others is taken in with days in UTC."""
     tenants = TenantRegistry(settings()).all().values()
     if as_json:
-        print(json.dumps([asdict(t) for t in tenants], indent=2))
+        print_json([asdict(t) for t in tenants])
         return
     shown = Table("tenant", "name", "time zone")
     for tenant in tenants:
         shown.add_row(tenant.tenant_id, tenant.name, tenant.time_zone)
-    Console().print(shown)
+    answers().print(shown)
 
 
 @group.command()
@@ -42,7 +41,12 @@ def add(
     tenant_id: str,
     name: Annotated[str, typer.Option(help="Name to show.")],
     zone: Annotated[str, typer.Option(help="IANA time zone that its days are cut in; cannot be changed later.")] = DEFAULT_ZONE,
+    as_json: AsJson = False,
 ) -> None:
     """Declare a tenant, or change its name."""
-    changed = TenantRegistry(settings()).declare(Tenant(tenant_id, name, zone))
-    Console().print(f"{tenant_id} is declared." if changed else f"{tenant_id} was declared so already.", highlight=False)
+    tenant = Tenant(tenant_id, name, zone)
+    changed = TenantRegistry(settings()).declare(tenant)
+    if as_json:
+        print_json({**asdict(tenant), "changed": changed})
+        return
+    answers().print(f"{tenant_id} is declared." if changed else f"{tenant_id} was declared so already.")

@@ -50,6 +50,7 @@ class Service:
         unless: the setting which, when the user sets it, means that a server outside is used.
         parts: what must be fetched for it.
         needs: services that must answer before its process is started.
+        holds_declarations: whether runs take the tables' declarations from it; it is started, or started anew, once the tables are so.
         probe: raises unless the service answers real questions.
         stop_seconds: how long it may take to stop before it is killed.
     """
@@ -62,6 +63,7 @@ class Service:
     unless: str | None = None
     parts: frozenset[Part] = frozenset()
     needs: tuple[str, ...] = ()
+    holds_declarations: bool = False
     stop_seconds: int = 15
 
     @property

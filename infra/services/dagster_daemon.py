@@ -6,12 +6,27 @@ Does not belong here: the definitions (assets).
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
+from pathlib import Path
 
+import dagster as dg
+
+from infra.loaded_sources import with_loaded_sources
 from infra.services.base import Context, Launch
 from infra.services.dagster_home import prepare, workspace
+from lakehouse.sources import load_sources, spark_tables
 
 
 def launch(context: Context) -> Launch:
     """The daemon, on the shared code server."""
     env = prepare(context)
+    sources = load_sources(with_loaded_sources(context.settings))
+    limit_pools(Path(env["DAGSTER_HOME"]), [declared.name for declared in spark_tables(sources)])
     return Launch([sys.executable, "-m", "dagster._daemon", "run", "-w", str(workspace(context))], env, context.folder("tmp", "dagster"))
+
+
+def limit_pools(home: Path, pools: Iterable[str]) -> None:
+    """Give pools their default limit. Dagster itself does so only after it has let the first runs pass that need them."""
+    with dg.DagsterInstance.from_config(str(home)) as instance:
+        for pool in pools:
+            instance.event_log_storage.initialize_concurrency_limit_to_default(pool)

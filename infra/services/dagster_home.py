@@ -11,6 +11,7 @@ from infra.env_files import write_private
 from infra.ports import LOOPBACK
 from infra.services.base import Context
 
+HOME = ("state", "dagster")
 TEMPLATE = Path(__file__).parents[1] / "dagster.yaml"
 
 WORKSPACE = """\
@@ -24,10 +25,15 @@ load_from:
 
 def prepare(context: Context) -> dict[str, str]:
     """Write Dagster's configuration and return the environment that points to it."""
-    home = context.folder("state", "dagster")
+    home = context.folder(*HOME)
     write_private(home / "dagster.yaml", TEMPLATE.read_text())
     write_private(workspace(context), WORKSPACE.format(host=LOOPBACK, port=context.ports["dagster_code"]))
     return {"DAGSTER_HOME": str(home), "DAGSTER_DISABLE_TELEMETRY": "yes"}
+
+
+def dagster_home(instance_home: Path) -> Path:
+    """Dagster's folder in the home of an instance."""
+    return instance_home.joinpath(*HOME)
 
 
 def workspace(context: Context) -> Path:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import logging
 import signal
-import socket
 import threading
 from typing import Any
 
@@ -22,7 +21,7 @@ log = logging.getLogger(__name__)
 
 UNENDED = """
 select * exclude (fact, recorded_at, recorded_date) from ops.run_events as started
-where fact = 'start' and host = ?
+where fact = 'start' and split_part(host, '/', 2) = split_part(?, '/', 2)
   and not exists (
       select 1 from ops.run_events as ended
       where ended.fact in ('end', 'verdict') and ended.run_id = started.run_id
@@ -41,7 +40,7 @@ def evaluate_once(reader: OpsReader, writer: OpsWriter) -> int:
     if writer.waiting():
         writer.flush()
     recover(writer)
-    verdicts = [_terminated(start) for start in reader.rows(UNENDED, [socket.gethostname()]) if not is_running(start["process"])]
+    verdicts = [_terminated(start) for start in reader.rows(UNENDED, [writer.host]) if not is_running(start["process"])]
     writer.append("ops.run_events", verdicts)
     return len(verdicts)
 

@@ -9,6 +9,7 @@ import json
 import logging
 import traceback
 from datetime import UTC, datetime
+from io import FileIO
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -24,18 +25,18 @@ MESSAGE_LIMIT = 8000
 class StepLog(logging.Handler):
     """Collects the log lines of this process while a step runs, as a context.
 
-    A process that is killed leaves its file behind; `recover` puts it into the table.
+    A process that is killed leaves its file behind; `recover` puts it into the table. What the disk does not take stays in memory.
     """
 
     def __init__(self, writer: OpsWriter, run_id: str, asset: str) -> None:
         super().__init__(logging.INFO)
         self._writer = writer
         self._about = {"run_id": run_id, "asset": asset}
+        self._in_memory: list[str] = []
         self._path = writer.spool / FOLDER / f"{run_id}.{asset}.{this_process()}.jsonl"
 
     def __enter__(self) -> StepLog:
-        self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._file = self._path.open("a", encoding="utf-8")
+        self._file = _opened(self._path)
         self._levels = {name: logging.getLogger(name).level for name in LOGGERS}
         for logger in map(logging.getLogger, LOGGERS):
             logger.addHandler(self)
@@ -48,8 +49,11 @@ class StepLog(logging.Handler):
         for name, level in self._levels.items():
             logging.getLogger(name).removeHandler(self)
             logging.getLogger(name).setLevel(level)
-        self._file.close()
-        send(self._writer, self._path)
+        if self._file:
+            self._file.close()
+        if self._path.exists():
+            send(self._writer, self._path)
+        self._writer.append("ops.event_log", [_line(text) for text in self._in_memory])
 
     def emit(self, record: logging.LogRecord) -> None:
         """Keep a line."""
@@ -57,15 +61,43 @@ class StepLog(logging.Handler):
 
     def _write(self, level: str, logger: str, message: str, at: datetime) -> None:
         line = {**self._about, "level": level, "logger": logger, "message": message[:MESSAGE_LIMIT], "logged_at": at.isoformat()}
-        self._file.write(json.dumps(line) + "\n")
-        self._file.flush()
+        text = json.dumps(line)
+        if not (self._file and _written(self._file, f"{text}\n".encode())):
+            self._file = None
+            self._in_memory.append(text)
+
+
+def _opened(path: Path) -> FileIO | None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        return FileIO(path, "a")
+    except OSError:
+        return None
+
+
+def _written(file: FileIO, line: bytes) -> bool:
+    """Whether the disk took a line, whole; the file is closed where it did not."""
+    try:
+        taken = file.write(line) == len(line)
+    except OSError:
+        taken = False
+    if not taken:
+        file.close()
+    return taken
 
 
 def send(writer: OpsWriter, path: Path) -> None:
-    """Put the lines of a finished step into ops.event_log."""
-    lines = [_line(text) for text in path.read_text(encoding="utf-8").splitlines() if text.endswith("}")]
-    writer.append("ops.event_log", lines)
-    path.unlink()
+    """Put the lines of a finished step into ops.event_log; the file stays where they can be kept nowhere else."""
+    lines = [_line(text) for text in path.read_text(encoding="utf-8").splitlines() if _is_whole(text)]
+    if writer.append("ops.event_log", lines):
+        path.unlink()
+
+
+def _is_whole(text: str) -> bool:
+    try:
+        return isinstance(json.loads(text), dict)
+    except ValueError:
+        return False
 
 
 def _line(text: str) -> dict[str, Any]:
@@ -75,7 +107,7 @@ def _line(text: str) -> dict[str, Any]:
 
 def recover(writer: OpsWriter) -> int:
     """Send the lines of steps whose process is gone. Returns of how many steps."""
-    left = [p for p in (writer.spool / FOLDER).glob("*.jsonl") if not is_running(p.name.removesuffix(".jsonl").split(".", 3)[-1])]
+    left = [p for p in (writer.spool / FOLDER).glob("*.jsonl") if not is_running(p.name.removesuffix(".jsonl").rsplit(".", 1)[-1])]
     for path in left:
         send(writer, path)
     return len(left)

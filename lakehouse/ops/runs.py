@@ -8,10 +8,9 @@ from __future__ import annotations
 import hashlib
 import logging
 import re
-import socket
 import subprocess
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -97,7 +96,7 @@ class Step:
 
     def __enter__(self) -> Facts:
         self._started = datetime.now(UTC)
-        self.writer.append("ops.run_events", [{**self._identity(), "fact": "start", "status": "RUNNING"}])
+        self.writer.append("ops.run_events", [{**self.identity(), "fact": "start", "status": "RUNNING"}])
         self._log = StepLog(self.writer, self.run.run_id, self.asset)
         self._log.__enter__()
         log.info("%s: attempt %d at %s begins", self.pipeline, self.run.attempt, self.asset)
@@ -106,7 +105,7 @@ class Step:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         ended = datetime.now(UTC)
         end = {
-            **self._identity(),
+            **self.identity(),
             **asdict(self.facts),
             "fact": "end",
             "status": self._status(error),
@@ -124,7 +123,8 @@ class Step:
         doubtful = (self.facts.checks_warned, self.facts.checks_failed, self.facts.rows_quarantined, self.facts.rows_held_back)
         return "SUCCEEDED_WITH_WARNINGS" if any(doubtful) else "SUCCEEDED"
 
-    def _identity(self) -> dict[str, Any]:
+    def identity(self) -> dict[str, Any]:
+        """What every fact of the attempt tells, as columns of ops.run_events."""
         return {
             "run_id": self.run.run_id,
             "parent_run_id": self.run.parent_run_id,
@@ -138,9 +138,26 @@ class Step:
             "started_at": self._started,
             "schema_hash": schema_hash(self.declared) if self.declared else None,
             "logs_url": self.run.logs_url,
-            "host": socket.gethostname(),
+            "host": self.writer.host,
             "process": this_process(),
         }
+
+
+def record_skipped(writer: OpsWriter, run: Run, steps: Iterable[tuple[str, Table]], upstream: str) -> None:
+    """Record steps of a run that will not be tried since `upstream` failed; `steps` are pairs of pipeline and table."""
+    now = datetime.now(UTC)
+    rows = [
+        {
+            **Step(writer, replace(run, attempt=1), pipeline, declared.name, declared.layer.value, declared).identity(),
+            "fact": "verdict",
+            "status": "SKIPPED_UPSTREAM",
+            "started_at": None,
+            "nominal_start": now,
+            "error_message": f"not tried: {upstream} failed",
+        }
+        for pipeline, declared in steps
+    ]
+    writer.append("ops.run_events", rows)
 
 
 def describe_error(error: BaseException) -> Mapping[str, str]:

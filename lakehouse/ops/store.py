@@ -6,35 +6,42 @@ Does not belong here: what the facts mean, or any table that Spark writes.
 from __future__ import annotations
 
 import json
-import os
+import logging
 import re
 import threading
 import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import pyarrow as pa
-from deltalake import DeltaTable, write_deltalake
+from deltalake import DeltaTable, Field, Schema, write_deltalake
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from lakehouse.arrow import arrow_schema, arrow_table
 from lakehouse.errors import InfrastructureError
+from lakehouse.ops.processes import is_running, this_host, this_process
 from lakehouse.settings import Settings
 from lakehouse.store import delta_rs_options
 from lakehouse.tables import TABLES, Layer, Table, table
+from lakehouse.tables.migration import Migration
+
+log = logging.getLogger("lakehouse")
 
 Row = Mapping[str, Any]
 
 STORE_ERRORS = (DeltaError, OSError)
+LOST_SHOWN = 4000
+"""Characters of lost facts that go into the log instead."""
 RUN_LOG_SQL = (Path(__file__).parent / "run_log.sql").read_text(encoding="utf-8")
 DELTA_RS_TABLES = tuple(t for t in TABLES.values() if t.layer in (Layer.OPS, Layer.CONTROL))
-RETENTION = {"delta.logRetentionDuration": "interval 7 days", "delta.deletedFileRetentionDuration": "interval 2 days"}
+VERSIONS_KEPT = timedelta(days=2)
+RETENTION = {f"delta.{kept}RetentionDuration": f"interval {VERSIONS_KEPT.days} days" for kept in ("log", "deletedFile")}
 
 
 def table_uri(settings: Settings, declared: Table) -> str:
@@ -43,7 +50,8 @@ def table_uri(settings: Settings, declared: Table) -> str:
 
 
 @contextmanager
-def _store_errors(doing: str) -> Iterator[None]:
+def facts_store_errors(doing: str) -> Iterator[None]:
+    """Turn what delta-rs and DuckDB raise when the store does not answer into an InfrastructureError."""
     try:
         yield
     except (*STORE_ERRORS, duckdb.IOException, duckdb.InvalidInputException) as error:
@@ -63,17 +71,18 @@ class OpsWriter:
 
     Attributes:
         spool: folder of what waits.
+        host: this machine and instance, as facts tell it.
     """
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._options = delta_rs_options(settings)
         self.spool = settings.state_dir / "spool"
+        self.host = this_host(settings.home)
 
-    def create_tables(self) -> None:
+    def create_tables(self, tables: Sequence[Table] = DELTA_RS_TABLES) -> None:
         """Create the tables that are not there yet. Raises InfrastructureError when the store does not answer."""
-        with _store_errors("creating the ops tables"):
-            for declared in DELTA_RS_TABLES:
+        with facts_store_errors("creating the ops tables"):
+            for declared in tables:
                 DeltaTable.create(
                     table_uri(self._settings, declared),
                     schema=arrow_schema(declared),
@@ -81,33 +90,62 @@ class OpsWriter:
                     partition_by=list(declared.partition_by),
                     description=declared.description,
                     configuration=RETENTION,
-                    storage_options=self._options,
+                    storage_options=delta_rs_options(self._settings),
                 )
 
-    def append(self, name: str, rows: Sequence[Row]) -> None:
-        """Append rows to a table in one commit, stamped with the time of this call; spool them when the store is down."""
+    def migrate_table(self, migration: Migration) -> None:
+        """Add the columns that the table has not, and bring comments in step. Raises InfrastructureError when the store does not answer."""
+        declared = migration.declared
+        with facts_store_errors(f"migrating {declared.name}"):
+            alter = DeltaTable(table_uri(self._settings, declared), storage_options=delta_rs_options(self._settings)).alter
+            if migration.added:
+                added = {c.name for c in migration.added}
+                alter.add_columns([_nullable(f) for f in Schema.from_arrow(arrow_schema(declared)).fields if f.name in added])
+            for column in migration.commented:
+                alter.set_column_metadata(column.name, {"comment": column.comment})
+            if migration.stored.description != declared.description:
+                alter.set_table_description(declared.description)
+
+    def append(self, name: str, rows: Sequence[Row]) -> bool:
+        """Append rows to a table in one commit, stamped with the time of this call; spool them when the store is down.
+
+        Returns whether they are kept: where neither the store nor the disk takes them they are lost, and the log says so.
+        """
         if not rows:
-            return
+            return True
         declared = table(name)
         now = datetime.now(UTC)
         stamped = [{**row, "recorded_at": now, "recorded_date": now.date()} for row in rows]
         try:
             self._commit(declared, arrow_table(declared, stamped))
-        except STORE_ERRORS:
-            self._spool_rows(declared, stamped)
+        except (*STORE_ERRORS, InfrastructureError) as refused:
+            return self._keep(declared, stamped, refused)
+        return True
+
+    def _keep(self, declared: Table, rows: Sequence[Row], refused: Exception) -> bool:
+        try:
+            self._spool_rows(declared, rows)
+        except OSError as error:
+            log.critical(
+                "LOST: %d facts of %s: the store does not take them (%s), and neither does the disk (%s): %s",
+                len(rows), declared.name, _gist(refused), error, json.dumps(rows, default=_to_json)[:LOST_SHOWN],
+            )  # fmt: skip
+            return False
+        log.warning("%d facts of %s wait in the spool, since the store does not take them: %s", len(rows), declared.name, _gist(refused))
+        return True
 
     def append_now(self, name: str, rows: Sequence[Row]) -> None:
         """Append rows or raise InfrastructureError: for control state, which must not lag behind."""
         declared = table(name)
         now = datetime.now(UTC)
-        with _store_errors(f"recording in {name}"):
+        with facts_store_errors(f"recording in {name}"):
             self._commit(declared, arrow_table(declared, [{**r, "recorded_at": now, "recorded_date": now.date()} for r in rows]))
 
     def flush(self) -> int:
         """Send what waits in the spool, oldest first. Returns how many spooled appends arrived; stops at the first that cannot."""
         sent = 0
         for path in sorted(self.spool.glob("*/*.json")):
-            claimed = path.with_suffix(f".sending-{os.getpid()}")
+            claimed = path.with_suffix(f".sending-{this_process()}")
             try:
                 path.rename(claimed)
             except FileNotFoundError:
@@ -128,8 +166,7 @@ class OpsWriter:
     def recover_interrupted(self) -> None:
         """Give back spool files whose sender has died."""
         for path in self.spool.glob("*/*.sending-*"):
-            pid = int(path.suffix.rsplit("-", 1)[1])
-            if not _is_alive(pid):
+            if not is_running(path.suffix.rsplit("-", 1)[1]):
                 path.rename(path.with_suffix(".json"))
 
     @retry(
@@ -141,7 +178,7 @@ class OpsWriter:
             data,
             mode="append",
             partition_by=list(declared.partition_by),
-            storage_options=self._options,
+            storage_options=delta_rs_options(self._settings),
         )
 
     def _spool_rows(self, declared: Table, rows: Sequence[Row]) -> None:
@@ -149,8 +186,12 @@ class OpsWriter:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         path = folder / f"{time.time_ns():020d}-{uuid.uuid4().hex}.json"
         partial = path.with_suffix(".part")
-        partial.write_text(json.dumps(rows, default=_to_json), encoding="utf-8")
-        partial.rename(path)
+        try:
+            partial.write_text(json.dumps(rows, default=_to_json), encoding="utf-8")
+            partial.rename(path)
+        except OSError:
+            partial.unlink(missing_ok=True)
+            raise
 
     def _send(self, declared: Table, path: Path) -> None:
         rows = [_from_json(declared, row) for row in json.loads(path.read_text(encoding="utf-8"))]
@@ -165,14 +206,8 @@ class OpsWriter:
         return bool(found["n"][0].as_py())
 
 
-def _is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
+def _nullable(field: Field) -> Field:
+    return Field(field.name, field.type, nullable=True, metadata=field.metadata)
 
 
 def _to_json(value: Any) -> str:
@@ -195,7 +230,7 @@ class OpsReader:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._options = delta_rs_options(settings)
+        self._options: dict[str, str] = {}
         self._lock = threading.Lock()
         self._tables: dict[str, DeltaTable] = {}
         self._versions: dict[str, int] = {}
@@ -204,10 +239,11 @@ class OpsReader:
 
     def query(self, sql: str, parameters: Sequence[Any] = ()) -> pa.Table:
         """Run one statement with bound values. Raises InfrastructureError when the store does not answer."""
-        with self._lock, _store_errors("reading the ops tables"):
+        with self._lock, facts_store_errors("reading the ops tables"):
             wanted = [t for t in DELTA_RS_TABLES if re.search(rf"\b{re.escape(t.name)}\b", sql)]
             if "ops.run_log" in sql and not any(t.name == "ops.run_events" for t in wanted):
                 wanted.append(table("ops.run_events"))
+            self._renew()
             for declared in wanted:
                 self._refresh(declared)
             return self._connection.sql(sql, params=list(parameters)).to_arrow_table()
@@ -215,6 +251,14 @@ class OpsReader:
     def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[dict[str, Any]]:
         """The same, as a list of dictionaries."""
         return list(self.query(sql, parameters).to_pylist())
+
+    def _renew(self) -> None:
+        """Forget what was opened with other keys than those of now."""
+        options = delta_rs_options(self._settings)
+        if options != self._options:
+            self._options = options
+            self._tables.clear()
+            self._versions.clear()
 
     def _refresh(self, declared: Table) -> None:
         try:

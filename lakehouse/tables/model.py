@@ -31,6 +31,7 @@ class Column:
         pii: holds personal data; such a column never enters file statistics.
         required: null is a violation.
         values: the closed enumeration it draws from; empty means open.
+        was: earlier names; a table that has one of them is migrated to the present name.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Column:
     pii: bool = False
     required: bool = False
     values: tuple[str, ...] = ()
+    was: tuple[str, ...] = ()
 
     @property
     def comment(self) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import importlib.util
+import os
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -55,16 +57,23 @@ def test_keys_and_partitions_are_columns() -> None:
 
 @pytest.mark.parametrize("word", ["pypi.org", "files.pythonhosted", "repo1.maven", "proxy.golang.org", "/work/shared", "/root/"])
 def test_the_project_names_no_registry_host_and_no_machine(word: str) -> None:
-    text_files = [p for p in ROOT.rglob("*") if p.is_file() and _is_ours(p)]
-    offenders = [str(p.relative_to(ROOT)) for p in text_files if word in p.read_text(encoding="utf-8", errors="ignore")]
+    offenders = [path for path, text in _our_texts().items() if word in text]
     assert not offenders, f"remove {word!r} from {offenders}"
 
 
-def _is_ours(path: Path) -> bool:
-    relative = path.relative_to(ROOT)
-    outside = {".git", ".venv", "__pycache__", "demo_data", "data", ".drill", ".mypy_cache", ".ruff_cache", ".pytest_cache", ".hypothesis"}
-    is_text = (
-        path.suffix in {".py", ".toml", ".md", ".yaml", ".yml", ".sh", ".txt", ".lock", ".sql", ".css", ".js", ".in"}
-        or path.name == "Makefile"
-    )
-    return is_text and not outside & set(relative.parts) and path != Path(__file__)
+@cache
+def _our_texts() -> dict[str, str]:
+    """Text of the project's files by their path below the root."""
+    found = {}
+    for folder, folders, files in os.walk(ROOT):
+        folders[:] = [name for name in folders if name not in NOT_OURS]
+        for path in (Path(folder) / name for name in files):
+            if (path.suffix in TEXTS or path.name == "Makefile") and path != Path(__file__):
+                found[str(path.relative_to(ROOT))] = path.read_text(encoding="utf-8", errors="ignore")
+    return found
+
+
+NOT_OURS = frozenset(
+    (".git", ".venv", "__pycache__", "demo_data", "data", ".drill", ".mypy_cache", ".ruff_cache", ".pytest_cache", ".hypothesis")
+)
+TEXTS = frozenset((".py", ".toml", ".md", ".yaml", ".yml", ".sh", ".txt", ".lock", ".sql", ".css", ".js", ".in"))

@@ -9,7 +9,6 @@ import pytest
 from rich.console import Console
 
 from infra.commands.demo import land_demo_data, materialize
-from infra.preparation import prepare
 from lakehouse.settings import Settings
 from tests.lake import TestLake
 
@@ -19,7 +18,6 @@ EVENTS = 3000
 @pytest.fixture(scope="session", autouse=True)
 def lake(full_stack: Settings) -> TestLake:
     """The lake after the demo's data were landed and every table was brought up to date."""
-    prepare(full_stack)
     land_demo_data(full_stack, EVENTS)
     materialize(full_stack, Console(quiet=True))
     return TestLake(full_stack)

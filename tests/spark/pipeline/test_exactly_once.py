@@ -18,6 +18,7 @@ from tests.lake import SOURCE, TestLake, event
 
 ODD_NAMES = ("with space.jsonl", "a[1]{b}*?.jsonl", "per%20cent.jsonl", "ümlaut.jsonl", "n" * 180 + ".jsonl")
 BROKEN = '{"event_id": "x", '
+BEYOND_9999 = "9999-12-31T23:59:59-05:00"
 STRAY = f"{SOURCE}/stray.jsonl"
 
 
@@ -42,6 +43,7 @@ def once(lake: TestLake) -> TestLake:
     lake.land("lines", "a.jsonl", ["", *events("lines", 0, 1, 2)])
     lake.land("nogzip", "a.jsonl.gz", events("nogzip", 1))
     lake.land("heldbad", "a.jsonl", [*events("heldbad", *range(15)), *("{broken" for _ in range(15))])
+    lake.land("far", "a.jsonl", [event(1, "far"), {**event(2, "far"), "time": BEYOND_9999}])
     for number, name in enumerate(ODD_NAMES):
         lake.land(f"odd{number}", name, events(f"odd{number}", 1))
     lake.store.put_object(Bucket=lake.settings.landing_bucket, Key=STRAY, Body=b"{}")
@@ -70,6 +72,12 @@ def test_a_renamed_file_is_counted_and_adds_no_row(once: TestLake) -> None:
     assert once.ids("bronze.provider_events", "renamed") == ids("renamed", *range(5))
     last = once.ledger("renamed")[-1]
     assert (last["path"][-7:], last["state"], last["published"], last["duplicate"]) == ("b.jsonl", "published", 0, 5)
+
+
+def test_a_time_that_no_reader_can_represent_is_quarantined(once: TestLake) -> None:
+    kept = once.rows("select event_id, reasons from bronze.quarantine where tenant_id = 'far'")
+    assert [(row["event_id"], "event_time.missing" in row["reasons"]) for row in kept] == [(*ids("far", 2), True)]
+    assert once.ids("silver.auth_events", "far") == ids("far", 1)
 
 
 def test_a_file_put_again_unchanged_is_not_read_again(once: TestLake) -> None:

@@ -9,6 +9,7 @@ from datetime import date, timedelta
 import pytest
 
 from jobs.aggregate import Work, aggregate, compute, taken_in
+from lakehouse.errors import ConfigurationError
 from lakehouse.tables import table
 from lakehouse.tenants import Tenant, TenantRegistry
 from tests.lake import GOLD, TestLake, event
@@ -145,3 +146,13 @@ def test_a_new_definition_starts_afresh() -> None:
     assert declared.definition
     raised = replace(declared, definition=replace(declared.definition, version=declared.definition.version + 1))
     assert taken_in(raised) != taken_in(declared)
+
+
+def test_the_zone_of_a_tenant_is_fixed_once_its_data_have_come(lake: TestLake) -> None:
+    registry = TenantRegistry(lake.settings)
+    lake.land("nobody", "a.jsonl", [event(1, "nobody", "2026-07-02", time="23:30:00")])
+    lake.run()
+    with pytest.raises(ConfigurationError, match="has days in UTC"):
+        registry.declare(Tenant("nobody", "Nobody", "Europe/Berlin"))
+    assert registry.declare(Tenant("nobody", "Nobody"))
+    assert gold(lake, "gold.auth_daily", "nobody", "day, time_zone", "day") == [(date(2026, 7, 2), "UTC")]

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from infra import instance
-from infra.instance import STAMP, create_or_open, open_existing
+from infra.instance import create_or_open, open_existing
 from lakehouse.errors import ConfigurationError
+from lakehouse.settings import STAMP
 
 
 def _stamp(home: Path, version: int) -> None:

@@ -2,46 +2,20 @@
 
 from __future__ import annotations
 
-import socket
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
+from datetime import UTC, datetime, timedelta
 
 import pytest
-from moto.server import ThreadedMotoServer
-from pydantic import SecretStr
 
+from lakehouse import ledger as ledger_module
 from lakehouse.ledger import Batch, FileCounts, Ledger, State
 from lakehouse.ops.store import OpsReader, OpsWriter
-from lakehouse.settings import SHIPPED_SOURCES, Settings
+from lakehouse.settings import Settings
 from lakehouse.sources import load_sources
-from lakehouse.store import s3_client
+from lakehouse.store import list_objects, s3_client
 
 SOURCE = "provider_events"
-
-
-@pytest.fixture(scope="module")
-def endpoint() -> Iterator[str]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=port, verbose=False)
-    server.start()
-    yield f"http://127.0.0.1:{port}"
-    server.stop()
-
-
-@pytest.fixture
-def settings(endpoint: str, tmp_path: Path, request: pytest.FixtureRequest) -> Settings:
-    name = f"t{abs(hash(request.node.name)) % 10**8}"
-    made = Settings(
-        home=tmp_path, s3_endpoint=endpoint, s3_access_key_id=SecretStr("key"), s3_secret_access_key=SecretStr("secret"),
-        lake_bucket=f"{name}-lake", landing_bucket=f"{name}-landing", sources_dirs=(SHIPPED_SOURCES,),
-    )  # fmt: skip
-    for bucket in (made.lake_bucket, made.landing_bucket):
-        s3_client(made).create_bucket(Bucket=bucket)
-    OpsWriter(made).create_tables()
-    return made
+LATER = datetime.now(UTC) + timedelta(days=1)
 
 
 def ledger(settings: Settings) -> Ledger:
@@ -106,3 +80,86 @@ def test_the_same_bytes_under_a_new_time_are_not_claimed_again(settings: Setting
     assert ledger(settings).claim() is not None
     land(settings, "a.jsonl", b"{}\n")
     assert ledger(settings).claim() is None
+
+
+def publish(settings: Settings) -> Batch:
+    book = ledger(settings)
+    batch = book.claim()
+    assert batch is not None
+    book.record(batch, State.PUBLISHED, {f.path: FileCounts(published=f.records) for f in batch.files})
+    return batch
+
+
+def landed(settings: Settings) -> list[str]:
+    return [found.key for found in list_objects(s3_client(settings), settings.landing_bucket)]
+
+
+def expired(settings: Settings) -> dict[str, str | None]:
+    rows = OpsReader(settings).rows("select sha256, reason from ctl.files where state = 'expired'")
+    return {row["sha256"]: row["reason"] for row in rows}
+
+
+def test_expiry_removes_what_was_published_and_says_so(settings: Settings) -> None:
+    land(settings, "a.jsonl", b"{}\n")
+    batch = publish(settings)
+    assert ledger(settings).expire(LATER) == 1
+    assert landed(settings) == []
+    assert expired(settings) == {batch.files[0].sha256: None}
+    assert ledger(settings).expire(LATER) == 0
+
+
+def test_expiry_leaves_what_was_landed_under_the_same_key_since(settings: Settings) -> None:
+    key = land(settings, "a.jsonl", b"{}\n")
+    batch = publish(settings)
+    land(settings, "a.jsonl", b'{"corrected": 1}\n')
+    assert ledger(settings).expire(LATER) == 0
+    assert [found.key for found in ledger(settings).pending()] == [key]
+    assert expired(settings) == {batch.files[0].sha256: ledger_module.GONE_BEFORE_EXPIRY}
+
+
+def test_of_two_contents_of_a_key_expiry_removes_the_one_that_is_there(settings: Settings) -> None:
+    land(settings, "a.jsonl", b"{}\n")
+    first = publish(settings)
+    land(settings, "a.jsonl", b'{"corrected": 1}\n')
+    second = publish(settings)
+    assert ledger(settings).expire(LATER) == 1
+    assert landed(settings) == []
+    assert expired(settings) == {first.files[0].sha256: ledger_module.GONE_BEFORE_EXPIRY, second.files[0].sha256: None}
+
+
+def test_what_was_lost_before_it_was_read_is_taken_once_when_landed_again(settings: Settings) -> None:
+    key = land(settings, "a.jsonl", b"{}\n")
+    first = ledger(settings).claim()
+    assert first is not None
+    s3_client(settings).delete_object(Bucket=settings.landing_bucket, Key=key)
+    ledger(settings).record(first, State.REJECTED, {}, reason="overwritten or removed before it was read")
+    land(settings, "a.jsonl", b"{}\n")
+    assert [found.key for found in ledger(settings).pending()] == [key]
+    second = ledger(settings).claim()
+    assert second is not None
+    assert ([f.path for f in second.files], second.batch_id == first.batch_id) == ([key], False)
+    assert ledger(settings).pending() == []
+    assert ledger(settings).claim() is None
+
+
+def test_what_a_batch_lost_stays_out_of_it_when_landed_again(settings: Settings) -> None:
+    key = land(settings, "a.jsonl", b"{}\n")
+    batch = ledger(settings).claim()
+    assert batch is not None
+    ledger(settings).record(batch, State.REJECTED, {}, reason="overwritten or removed before it was read")
+    assert [f.path for f in ledger(settings).changed_since_claim(batch)] == [key]
+
+
+def test_what_lies_outside_the_layout_is_rejected_once(settings: Settings) -> None:
+    s3_client(settings).put_object(Bucket=settings.landing_bucket, Key=f"{SOURCE}/stray.jsonl", Body=b"{}\n")
+    assert ledger(settings).claim() is None
+    assert ledger(settings).pending() == []
+
+
+def test_a_batch_takes_files_up_to_its_size_and_at_least_one(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ledger_module, "MAX_BATCH_BYTES", 8)
+    for name, size in (("a", 20), ("b", 4), ("c", 4), ("d", 1)):
+        land(settings, name, b"x" * size)
+    claims = [ledger(settings).claim() for _ in range(3)]
+    assert [[f.path[-1] for f in claim.files] for claim in claims if claim] == [["a"], ["b", "c"], ["d"]]
+    assert ledger(settings).pending() == []

@@ -1,0 +1,34 @@
+"""What is forgotten of Dagster's history leaves no file behind."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import dagster as dg
+
+from assets.automation import forget_runs
+
+
+@dg.job
+def told() -> None:
+    @dg.op
+    def tell(context: dg.OpExecutionContext) -> None:
+        context.log.info("told")
+
+    tell()
+
+
+def files_of(folder: Path, run_id: str) -> list[Path]:
+    return [path for path in folder.rglob("*") if run_id in str(path)]
+
+
+def test_runs_past_their_time_go_with_their_files_and_others_stay(tmp_path: Path) -> None:
+    with dg.DagsterInstance.local_temp(str(tmp_path)) as instance:
+        old, kept = (told.execute_in_process(instance=instance).run_id for _ in range(2))
+        assert files_of(tmp_path, old)
+        before = instance.get_run_record_by_id(kept)
+        assert before
+        assert forget_runs(instance, before.create_timestamp) == 1
+        assert files_of(tmp_path, old) == []
+        assert instance.get_run_by_id(old) is None
+        assert files_of(tmp_path, kept)
+        assert forget_runs(instance, datetime.now(UTC) - timedelta(days=1)) == 0
