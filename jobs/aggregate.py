@@ -105,8 +105,7 @@ def _touched(context: Context, declared: Table, changes: Changes) -> set[date]:
     except AnalysisException as error:
         if error.getCondition() != FILE_IS_GONE:
             raise
-    utc_days = {date.fromisoformat(values["event_date"]) for values in changes.partitions}
-    return {day + timedelta(days=n) for day in utc_days for n in (-1, 0, 1)}
+    return _around({date.fromisoformat(values["event_date"]) for values in changes.partitions})
 
 
 FILE_IS_GONE = "PATH_NOT_FOUND"
@@ -130,16 +129,17 @@ def compute(context: Context, work: Work) -> DataFrame:
 
 
 def _days_to_read(work: Work) -> set[date] | None:
-    """Partitions of the input that the days of the work are computed from; None for all.
-
-    The days of a tenant's zone lie in up to three UTC days: zones are up to 14 hours away.
-    """
+    """Partitions of the input that the days of the work are computed from; None for all."""
     if work.days is None:
         return None
     if work.declared.inputs[0] != AUTH_EVENTS:
         return {day - timedelta(days=n) for day in work.days for n in range(work.declared.reach_days + 1)}
-    around = (0,) if work.declared.partition_by[0] == "event_date" else (-1, 0, 1)
-    return {day + timedelta(days=n) for day in work.days for n in around}
+    return set(work.days) if work.declared.partition_by[0] == "event_date" else _around(work.days)
+
+
+def _around(days: Iterable[date]) -> set[date]:
+    """The days with those next to them: zones are up to 14 hours away, so a zone's day shares hours with up to three UTC days."""
+    return {day + timedelta(days=n) for day in days for n in (-1, 0, 1)}
 
 
 def _rows_to_read(context: Context, work: Work) -> int:
