@@ -20,7 +20,7 @@ from lakehouse.ops.runs import Run, Step
 from lakehouse.ops.store import OpsReader, OpsWriter
 from lakehouse.settings import Settings
 from lakehouse.sources import Source, load_sources
-from lakehouse.spark import connect, is_spark_gone, tune, what_is_missing
+from lakehouse.spark import abandon, connect, is_spark_gone, tune, what_is_missing
 from lakehouse.store import store_errors
 from lakehouse.tables import Table
 
@@ -101,7 +101,9 @@ class Context:
             raise InfrastructureError(f"{lost} during the step", next_step="nothing: the step is tried again") from error
 
     def forget_session(self) -> None:
-        """Drop the session and what was staged in it."""
+        """Give up a session that has died, with what was staged in it."""
+        if self._session is not None:
+            abandon(self._session)
         self._session = None
         self.staged.clear()
 
@@ -109,4 +111,5 @@ class Context:
         """End the session on the server; staged records are given up there."""
         if self._session is not None:
             self._session.stop()
-        self.forget_session()
+        self._session = None
+        self.staged.clear()

@@ -23,9 +23,10 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import StructType
 
+from lakehouse.delta_rs import open_table
 from lakehouse.errors import ConfigurationError, InfrastructureError
 from lakehouse.settings import Settings
-from lakehouse.store import delta_rs_options, s3_client
+from lakehouse.store import s3_client
 from lakehouse.tables import Column, Layer, Table
 from lakehouse.tables.migration import Migration, StoredColumn, StoredTable
 
@@ -216,9 +217,7 @@ class DeltaLog:
         self._settings = settings
         self._table = table
         try:
-            self._opened: DeltaTable | None = DeltaTable(
-                f"s3://{settings.lake_bucket}/{table.key_prefix}", storage_options=delta_rs_options(settings), without_files=True
-            )
+            self._opened: DeltaTable | None = open_table(settings, table)
         except TableNotFoundError:
             self._opened = None
         except (DeltaError, OSError) as error:
@@ -262,8 +261,7 @@ class DeltaLog:
 
     def _files(self) -> pa.Table:
         assert self._opened is not None
-        whole = DeltaTable(self._opened.table_uri, storage_options=delta_rs_options(self._settings))
-        return pa.table(whole.get_add_actions(flatten=True))
+        return pa.table(self._opened.get_add_actions(flatten=True))
 
     def transaction(self, transaction: str) -> int | None:
         """The last version that was committed under a transaction id."""

@@ -56,15 +56,23 @@ def connect(settings: Settings) -> SparkSession:
     try:
         _require_listening(settings.spark_remote)
         session = SparkSession.builder.remote(_with_token(settings)).create()
-        session.client.set_retry_policies([DefaultPolicy(max_retries=CONNECT_RETRIES)])
-        for name, value in MEANING.items():
-            session.conf.set(name, value)
-        session.sql("select 1").collect()
+        try:
+            _set_up(session)
+        except BaseException:
+            abandon(session)
+            raise
     except Exception as error:
         if is_spark_gone(error):
             raise InfrastructureError(f"Spark does not answer at {settings.spark_remote}", next_step="run `lakehouse status`") from error
         raise
     return session
+
+
+def _set_up(session: SparkSession) -> None:
+    session.client.set_retry_policies([DefaultPolicy(max_retries=CONNECT_RETRIES)])
+    for name, value in MEANING.items():
+        session.conf.set(name, value)
+    session.sql("select 1").collect()
 
 
 def checkpoint(rows: DataFrame) -> DataFrame:
@@ -76,6 +84,15 @@ def checkpoint(rows: DataFrame) -> DataFrame:
     session: Any = rows.sparkSession
     type(session)._active_session.session = session
     return rows.localCheckpoint()
+
+
+def abandon(session: SparkSession) -> None:
+    """Give up a session whose server is gone.
+
+    Otherwise the client would still call it from wherever Python happens to collect a checkpointed frame, even from inside another call,
+    where it would wait for itself for ever.
+    """
+    session.client.close()
 
 
 def _require_listening(remote: str) -> None:

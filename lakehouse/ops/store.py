@@ -24,6 +24,7 @@ from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundErr
 from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from lakehouse.arrow import arrow_schema, arrow_table
+from lakehouse.delta_rs import OpenTables, open_table, table_uri
 from lakehouse.errors import InfrastructureError
 from lakehouse.ops.processes import is_running, this_host, this_process
 from lakehouse.settings import Settings
@@ -42,11 +43,6 @@ RUN_LOG_SQL = (Path(__file__).parent / "run_log.sql").read_text(encoding="utf-8"
 DELTA_RS_TABLES = tuple(t for t in TABLES.values() if t.layer in (Layer.OPS, Layer.CONTROL))
 VERSIONS_KEPT = timedelta(days=2)
 RETENTION = {f"delta.{kept}RetentionDuration": f"interval {VERSIONS_KEPT.days} days" for kept in ("log", "deletedFile")}
-
-
-def table_uri(settings: Settings, declared: Table) -> str:
-    """Address of a table for delta-rs."""
-    return f"s3://{settings.lake_bucket}/{declared.key_prefix}"
 
 
 @contextmanager
@@ -78,6 +74,8 @@ class OpsWriter:
         self._settings = settings
         self.spool = settings.state_dir / "spool"
         self.host = this_host(settings.home)
+        self._lock = threading.Lock()
+        self._opened = OpenTables(settings)
 
     def create_tables(self, tables: Sequence[Table] = DELTA_RS_TABLES) -> None:
         """Create the tables that are not there yet. Raises InfrastructureError when the store does not answer."""
@@ -97,7 +95,7 @@ class OpsWriter:
         """Add the columns that the table has not, and bring comments in step. Raises InfrastructureError when the store does not answer."""
         declared = migration.declared
         with facts_store_errors(f"migrating {declared.name}"):
-            alter = DeltaTable(table_uri(self._settings, declared), storage_options=delta_rs_options(self._settings)).alter
+            alter = open_table(self._settings, declared).alter
             if migration.added:
                 added = {c.name for c in migration.added}
                 alter.add_columns([_nullable(f) for f in Schema.from_arrow(arrow_schema(declared)).fields if f.name in added])
@@ -173,13 +171,12 @@ class OpsWriter:
         retry=retry_if_exception_type(CommitFailedError), stop=stop_after_attempt(6), wait=wait_random_exponential(0.1, max=2), reraise=True
     )
     def _commit(self, declared: Table, data: pa.Table) -> None:
-        write_deltalake(
-            table_uri(self._settings, declared),
-            data,
-            mode="append",
-            partition_by=list(declared.partition_by),
-            storage_options=delta_rs_options(self._settings),
-        )
+        with self._lock:
+            try:
+                write_deltalake(self._opened.newest(declared), data, mode="append", partition_by=list(declared.partition_by))
+            except BaseException:
+                self._opened.forget(declared)
+                raise
 
     def _spool_rows(self, declared: Table, rows: Sequence[Row]) -> None:
         folder = self.spool / declared.name
@@ -230,10 +227,9 @@ class OpsReader:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._options: dict[str, str] = {}
         self._lock = threading.Lock()
-        self._tables: dict[str, DeltaTable] = {}
-        self._versions: dict[str, int] = {}
+        self._opened = OpenTables(settings)
+        self._registered: dict[str, tuple[DeltaTable | None, int]] = {}
         self._connection = duckdb.connect(":memory:")
         self._connection.execute("set TimeZone = 'UTC'; create schema ops; create schema ctl")
 
@@ -243,7 +239,6 @@ class OpsReader:
             wanted = [t for t in DELTA_RS_TABLES if re.search(rf"\b{re.escape(t.name)}\b", sql)]
             if "ops.run_log" in sql and not any(t.name == "ops.run_events" for t in wanted):
                 wanted.append(table("ops.run_events"))
-            self._renew()
             for declared in wanted:
                 self._refresh(declared)
             return self._connection.sql(sql, params=list(parameters)).to_arrow_table()
@@ -252,35 +247,20 @@ class OpsReader:
         """The same, as a list of dictionaries."""
         return list(self.query(sql, parameters).to_pylist())
 
-    def _renew(self) -> None:
-        """Forget what was opened with other keys than those of now."""
-        options = delta_rs_options(self._settings)
-        if options != self._options:
-            self._options = options
-            self._tables.clear()
-            self._versions.clear()
-
     def _refresh(self, declared: Table) -> None:
         try:
-            opened = self._open(declared)
+            opened = self._opened.newest(declared)
         except TableNotFoundError:
-            self._register(declared, arrow_schema(declared).empty_table(), -1)
+            self._register(declared, arrow_schema(declared).empty_table(), (None, -1))
             return
-        if self._versions.get(declared.name) != opened.version():
-            self._register(declared, opened.to_pyarrow_dataset(), opened.version())
+        registered, version = self._registered.get(declared.name, (None, -1))
+        if registered is not opened or version != opened.version():
+            self._register(declared, opened.to_pyarrow_dataset(), (opened, opened.version()))
 
-    def _open(self, declared: Table) -> DeltaTable:
-        opened = self._tables.get(declared.name)
-        if opened is None:
-            opened = self._tables[declared.name] = DeltaTable(table_uri(self._settings, declared), storage_options=self._options)
-        else:
-            opened.update_incremental()
-        return opened
-
-    def _register(self, declared: Table, relation: Any, version: int) -> None:
+    def _register(self, declared: Table, relation: Any, as_of: tuple[DeltaTable | None, int]) -> None:
         alias = declared.name.replace(".", "__")
         self._connection.register(alias, relation)
         self._connection.execute(f"create or replace view {declared.name} as select * from {alias}")
         if declared.name == "ops.run_events":
             self._connection.execute(f"create or replace view ops.run_log as {RUN_LOG_SQL}")
-        self._versions[declared.name] = version
+        self._registered[declared.name] = as_of

@@ -14,12 +14,11 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 import pyarrow as pa
-from deltalake import DeltaTable
 from deltalake.exceptions import TableNotFoundError
 
-from lakehouse.ops.store import VERSIONS_KEPT, facts_store_errors, table_uri
+from lakehouse.delta_rs import open_table
+from lakehouse.ops.store import VERSIONS_KEPT, facts_store_errors
 from lakehouse.settings import Settings
-from lakehouse.store import delta_rs_options
 from lakehouse.tables import Table
 
 OPEN_DAY_FILES = 20
@@ -40,7 +39,7 @@ def crowded_days(settings: Settings, declared: Table, today: date) -> list[str]:
     """Days of a table, as text, that have more files than they should."""
     with facts_store_errors(f"looking at the files of {declared.name}"):
         try:
-            opened = _open(settings, declared)
+            opened = open_table(settings, declared)
         except TableNotFoundError:
             return []
         files = Counter(pa.table(opened.get_add_actions(flatten=True)).column("partition.recorded_date").to_pylist())
@@ -50,7 +49,7 @@ def crowded_days(settings: Settings, declared: Table, today: date) -> list[str]:
 def compact(settings: Settings, declared: Table, days: Collection[str]) -> Upkept:
     """Rewrite the small files of some days into few. Raises InfrastructureError when the store does not answer."""
     with facts_store_errors(f"compacting {declared.name}"):
-        opened = _open(settings, declared)
+        opened = open_table(settings, declared)
         before = opened.version()
         done = opened.optimize.compact(partition_filters=[("recorded_date", "in", list(days))])
         opened.create_checkpoint()
@@ -63,14 +62,10 @@ def clear(settings: Settings, declared: Table, oldest: date | None) -> Upkept:
     Raises InfrastructureError when the store does not answer.
     """
     with facts_store_errors(f"clearing {declared.name}"):
-        opened = _open(settings, declared)
+        opened = open_table(settings, declared)
         before = opened.version()
         deleted = opened.delete(f"recorded_date < '{oldest}'")["num_deleted_rows"] or 0 if oldest else 0
         opened.vacuum(retention_hours=VERSIONS_KEPT // timedelta(hours=1), dry_run=False, enforce_retention_duration=False)
         opened.create_checkpoint()
         opened.cleanup_metadata()
         return Upkept(before, opened.version(), rows_deleted=deleted)
-
-
-def _open(settings: Settings, declared: Table) -> DeltaTable:
-    return DeltaTable(table_uri(settings, declared), storage_options=delta_rs_options(settings))

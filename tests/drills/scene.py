@@ -17,14 +17,13 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-from deltalake import DeltaTable
 
 from infra.instance import open_existing
 from infra.supervisor import Supervisor
+from lakehouse.delta_rs import open_table
 from lakehouse.failpoints import VARIABLE
 from lakehouse.ops.evaluator import evaluate_once
 from lakehouse.settings import Settings
-from lakehouse.store import delta_rs_options
 from lakehouse.tables import Table, table
 from tests.lake import GOLD, SOURCE, TestLake, event
 
@@ -34,7 +33,7 @@ DAYS = ("2026-03-02", "2026-03-03")
 OWN_COLUMNS = frozenset({"tenant_id", "user_key", "_batch_id", "_source_file", "_ingested_at", "_ingest_date"})
 """Columns that tell the tenant, its key or the batch: all others must equal the reference's."""
 BROKEN = '{"event_id": "broken", '
-PATIENCE_S = 240.0
+PATIENCE_S = 480.0
 
 
 def wait_until(holds: Callable[[], bool], what: str, seconds: float = PATIENCE_S) -> None:
@@ -52,11 +51,11 @@ class Worker:
     def __init__(self, settings: Settings, folder: Path | None, point: str | None, job: tuple[str, ...]) -> None:
         self._folder = folder
         self._point = point
-        stop = {VARIABLE: f"{point}={folder}"} if point else {}
+        variables = {**os.environ, "PYTHONFAULTHANDLER": "1", **({VARIABLE: f"{point}={folder}"} if point else {})}
         self._log_path = settings.home / "logs" / f"drill-{time.time_ns()}.log"
         with self._log_path.open("w") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "tests.drills.worker", *job], env={**os.environ, **stop}, stdout=log, stderr=subprocess.STDOUT
+                [sys.executable, "-m", "tests.drills.worker", *job], env=variables, stdout=log, stderr=subprocess.STDOUT
             )
 
     @property
@@ -65,8 +64,13 @@ class Worker:
         return self._process.pid
 
     def wait(self, timeout: float = PATIENCE_S) -> int:
-        """Its exit code."""
-        return self._process.wait(timeout)
+        """Its exit code. Raises TimeoutError, with what its log tells and where each of its threads stands."""
+        try:
+            return self._process.wait(timeout)
+        except subprocess.TimeoutExpired as error:
+            self._process.send_signal(signal.SIGABRT)
+            self._process.wait()
+            raise TimeoutError(f"the run has not ended within {timeout:.0f} s:\n{self._log_path.read_text()}") from error
 
     def await_point(self, passing: int = 0) -> None:
         """Wait until it stands at its failpoint, for the time after those that it may pass."""
@@ -132,7 +136,7 @@ class Scene:
 
     def rows(self, declared: Table, tenant: str) -> Counter[str]:
         """Rows of a tenant in a table, read without Spark: as the text of the columns that drills share, counted."""
-        opened = DeltaTable(f"s3://{self.settings.lake_bucket}/{declared.key_prefix}", storage_options=delta_rs_options(self.settings))
+        opened = open_table(self.settings, declared)
         found: list[dict[str, Any]] = opened.to_pyarrow_table(filters=[("tenant_id", "=", tenant)]).to_pylist()
         return Counter(repr([(name, row[name]) for name in declared.column_names if name not in OWN_COLUMNS]) for row in found)
 

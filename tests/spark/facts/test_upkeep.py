@@ -6,15 +6,16 @@ import uuid
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from deltalake import DeltaTable, write_deltalake
+from deltalake import write_deltalake
 
 from assets.automation import FACTS_CRON, MAINTENANCE_CRON
 from assets.definitions import build
 from jobs.context import Context
 from jobs.maintenance import HISTORY_KEPT, clear_facts, compact_facts, expire_landed_copies, forget_history
 from lakehouse.arrow import arrow_table
+from lakehouse.delta_rs import open_table, table_uri
 from lakehouse.ops.runs import Run
-from lakehouse.ops.store import OpsReader, OpsWriter, table_uri
+from lakehouse.ops.store import OpsReader, OpsWriter
 from lakehouse.ops.upkeep import OPEN_DAY_FILES
 from lakehouse.settings import Settings
 from lakehouse.sources import load_sources
@@ -51,13 +52,9 @@ def append_lines(settings: Settings, count: int, *, days_ago: int = 0) -> None:
                         storage_options=delta_rs_options(settings))  # fmt: skip
 
 
-def opened(settings: Settings) -> DeltaTable:
-    return DeltaTable(table_uri(settings, LOG), storage_options=delta_rs_options(settings))
-
-
 def files_of_yesterday(settings: Settings) -> list[str]:
     day = (datetime.now(UTC) - timedelta(days=1)).date()
-    return [uri for uri in opened(settings).file_uris() if f"recorded_date={day}" in uri]
+    return [uri for uri in open_table(settings, LOG).file_uris() if f"recorded_date={day}" in uri]
 
 
 def lines(settings: Settings) -> int:
@@ -67,9 +64,9 @@ def lines(settings: Settings) -> int:
 def test_few_files_of_today_are_left_alone_and_nothing_is_recorded(context: Context) -> None:
     append_lines(context.settings, 3)
     append_lines(context.settings, 1, days_ago=1)
-    before = opened(context.settings).version()
+    before = open_table(context.settings, LOG).version()
     compact_facts(context)
-    assert opened(context.settings).version() == before
+    assert open_table(context.settings, LOG).version() == before
     assert context.reader.rows(STEPS) == []
 
 

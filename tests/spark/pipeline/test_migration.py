@@ -9,14 +9,13 @@ from datetime import date
 from typing import Any
 
 import pytest
-from deltalake import DeltaTable
 
 import jobs.catalog
 from jobs.catalog import make_tables
 from lakehouse.delta import DeltaLog
+from lakehouse.delta_rs import open_table
 from lakehouse.errors import ConfigurationError
-from lakehouse.ops.store import OpsWriter, table_uri
-from lakehouse.store import delta_rs_options
+from lakehouse.ops.store import OpsWriter
 from lakehouse.tables import Column, Table
 from tests.lake import TestLake
 from tests.measured import MIGRATED, NEW, OLD, filled, write
@@ -75,13 +74,9 @@ def old(lake: TestLake, own: Made) -> Table:
     return filled(lake, own(OLD))
 
 
-def delta_rs(lake: TestLake, declared: Table) -> DeltaTable:
-    return DeltaTable(table_uri(lake.settings, declared), storage_options=delta_rs_options(lake.settings))
-
-
 def rows(lake: TestLake, declared: Table) -> list[dict[str, Any]]:
     """Rows as delta-rs reads them, in their first column's order."""
-    found = delta_rs(lake, declared).to_pyarrow_table().select(list(declared.column_names)).to_pylist()
+    found = open_table(lake.settings, declared).to_pyarrow_table().select(list(declared.column_names)).to_pylist()
     return sorted(found, key=lambda row: row[declared.column_names[0]])
 
 
@@ -112,7 +107,7 @@ def test_it_is_one_commit_that_keeps_layout_and_says_everything_anew(upgraded: U
 
 
 def test_readers_need_no_feature_of_delta_for_it(lake: TestLake, upgraded: Upgraded) -> None:
-    protocol = delta_rs(lake, upgraded.table).protocol()
+    protocol = open_table(lake.settings, upgraded.table).protocol()
     assert (protocol.min_reader_version, protocol.reader_features) == (1, None)
 
 
@@ -140,10 +135,10 @@ def test_the_second_time_nothing_moves(lake: TestLake, old: Table, own: Made) ->
 
 
 def test_an_added_column_writes_no_row_anew(lake: TestLake, old: Table) -> None:
-    before, files = version(lake, old), set(delta_rs(lake, old).file_uris())
+    before, files = version(lake, old), set(open_table(lake.settings, old).file_uris())
     wider = replace(old, columns=(*OLD.columns, Column("colour", "string", "Its colour.")))
     make_tables(lake.context, [wider])
-    assert set(delta_rs(lake, old).file_uris()) == files
+    assert set(open_table(lake.settings, old).file_uris()) == files
     assert {row["colour"] for row in rows(lake, wider)} == {None}
     assert (changes := DeltaLog(lake.settings, old).changes_since(before)) is not None
     assert changes.files == ()

@@ -16,11 +16,12 @@ import pytest
 from deltalake import DeltaTable
 
 from lakehouse.arrow import arrow_schema
+from lakehouse.delta_rs import table_uri
 from lakehouse.ops import event_log, processes
 from lakehouse.ops.evaluator import evaluate_once
 from lakehouse.ops.processes import this_process
 from lakehouse.ops.runs import Run, Step
-from lakehouse.ops.store import OpsReader, OpsWriter, table_uri
+from lakehouse.ops.store import OpsReader, OpsWriter
 from lakehouse.settings import STAMP, Settings
 from lakehouse.store import delta_rs_options
 from lakehouse.tables import table
