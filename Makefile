@@ -22,7 +22,7 @@ check: $(READY) ## lint, types, import directions
 	$(BIN)/lint-imports
 
 unit: $(READY) ## tests without a JVM, in seconds
-	$(TESTS) tests/unit tests/conventions
+	$(TESTS) -n 2 tests/unit tests/conventions
 
 spark: $(READY) ## tests on a Spark Connect server of their own, kills and outages in short form among them
 	$(TESTS) tests/spark tests/drills

@@ -25,6 +25,8 @@ Tell = Callable[[float, float], None]
 BUSY = 429
 BROKEN = 500
 
+FIRST_WAIT_S = 1.0
+LONGEST_WAIT_S = 20.0
 TRANSIENT = (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError)
 
 
@@ -46,7 +48,7 @@ def download(url: str, target: Path, sha256: str, *, http: requests.Session, tel
     target.parent.mkdir(parents=True, exist_ok=True)
     partial = target.with_name(target.name + ".part")
     retries = Retrying(
-        stop=stop_after_attempt(ATTEMPTS), wait=wait_exponential(max=20), retry=retry_if_exception_type(TRANSIENT), reraise=True
+        stop=stop_after_attempt(ATTEMPTS), wait=wait_exponential(FIRST_WAIT_S, max=LONGEST_WAIT_S), retry=retry_if_exception_type(TRANSIENT), reraise=True
     )
     try:
         retries(_fetch_rest, url, partial, http, tell)

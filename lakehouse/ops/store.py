@@ -173,10 +173,17 @@ class OpsWriter:
     def _commit(self, declared: Table, data: pa.Table) -> None:
         with self._lock:
             try:
-                write_deltalake(self._opened.newest(declared), data, mode="append", partition_by=list(declared.partition_by))
+                write_deltalake(self._newest(declared), data, mode="append", partition_by=list(declared.partition_by))
             except BaseException:
                 self._opened.forget(declared)
                 raise
+
+    def _newest(self, declared: Table) -> DeltaTable:
+        try:
+            return self._opened.newest(declared)
+        except TableNotFoundError:
+            self.create_tables((declared,))
+            return self._opened.newest(declared)
 
     def _spool_rows(self, declared: Table, rows: Sequence[Row]) -> None:
         folder = self.spool / declared.name

@@ -33,7 +33,8 @@ class Site:
 
 
 @pytest.fixture
-def site() -> Iterator[Site]:
+def site(monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
+    monkeypatch.setattr(module, "FIRST_WAIT_S", 0.01)
     found = Site()
 
     class Handler(BaseHTTPRequestHandler):

@@ -85,7 +85,7 @@ def test_what_a_living_sender_has_taken_is_left_to_it(lake: Settings) -> None:
     assert OpsWriter(lake).waiting() == 1
 
 
-@pytest.mark.parametrize("process", [f"{os.getpid()}", f"{os.getpid()}@1000"])
+@pytest.mark.parametrize("process", [f"{os.getpid()}", f"{os.getpid()}@1000"], ids=["without", "another"])
 def test_an_id_without_its_start_or_with_another_is_no_living_process(process: str) -> None:
     assert not processes.is_running(process)
     assert processes.is_running(this_process())

@@ -13,10 +13,9 @@ from moto.server import DomainDispatcherApplication, create_backend_app
 from werkzeug.serving import make_server
 
 from infra.tls import ensure_certificates
-from lakehouse import store
+from lakehouse import delta_rs, store
 from lakehouse.delta import DeltaLog
 from lakehouse.errors import ConfigurationError
-from lakehouse.ops import store as ops_store
 from lakehouse.ops.store import OpsReader, OpsWriter
 from lakehouse.settings import Settings
 from lakehouse.store import credentials, s3_client
@@ -47,31 +46,30 @@ def test_a_roles_keys_are_kept_until_shortly_before_they_expire(with_role: Setti
 
 def test_reader_and_writer_go_on_with_the_renewed_keys(with_role: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     used: list[str] = []
-    opened, written = ops_store.DeltaTable, ops_store.write_deltalake
+    opened = delta_rs.DeltaTable
 
     class Watched(opened):  # type: ignore[valid-type, misc]
         def __init__(self, *args: Any, storage_options: dict[str, str], **more: Any) -> None:
             used.append(storage_options["AWS_ACCESS_KEY_ID"])
             super().__init__(*args, storage_options=storage_options, **more)
 
-    def write(*args: Any, storage_options: dict[str, str], **more: Any) -> None:
-        used.append(storage_options["AWS_ACCESS_KEY_ID"])
-        written(*args, storage_options=storage_options, **more)
-
     writer, reader = OpsWriter(with_role), OpsReader(with_role)
-    writer.create_tables()
-    assert reader.rows(COUNT) == [{"n": 0}]
+    writer.append_now("ops.event_log", [a_line()])
+    assert reader.rows(COUNT) == [{"n": 1}]
     first = credentials(with_role).access_key_id
-    monkeypatch.setattr(ops_store, "DeltaTable", Watched)
-    monkeypatch.setattr(ops_store, "write_deltalake", write)
-    assert reader.rows(COUNT) == [{"n": 0}]
+    monkeypatch.setattr(delta_rs, "DeltaTable", Watched)
+    writer.append_now("ops.event_log", [a_line()])
+    assert reader.rows(COUNT) == [{"n": 2}]
     assert used == []
     expire(monkeypatch)
-    line = {"run_id": "r", "level": "INFO", "logger": "l", "message": "m", "logged_at": datetime.now(UTC)}
-    writer.append_now("ops.event_log", [line])
-    assert reader.rows(COUNT) == [{"n": 1}]
+    writer.append_now("ops.event_log", [a_line()])
+    assert reader.rows(COUNT) == [{"n": 3}]
     assert len(used) == 2
     assert first not in used
+
+
+def a_line() -> dict[str, Any]:
+    return {"run_id": "r", "level": "INFO", "logger": "l", "message": "m", "logged_at": datetime.now(UTC)}
 
 
 @pytest.fixture
