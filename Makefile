@@ -21,11 +21,11 @@ check: $(READY) ## lint, types, import directions
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-unit: $(READY) ## tests without a JVM, in seconds
+unit: $(READY) ## tests without any server, in seconds
 	$(TESTS) -n 2 tests/unit tests/conventions
 
-spark: $(READY) ## tests on a Spark Connect server of their own, kills and outages in short form among them
-	$(TESTS) tests/spark tests/drills
+spark: $(READY) ## tests on an object store and a Spark Connect server, kills and outages in short form among them
+	$(TESTS) tests/store tests/spark tests/drills
 
 stack: $(READY) ## tests with everything up and a real browser
 	@$(BIN)/python -m infra.browser

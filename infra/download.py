@@ -47,9 +47,8 @@ def download(url: str, target: Path, sha256: str, *, http: requests.Session, tel
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     partial = target.with_name(target.name + ".part")
-    retries = Retrying(
-        stop=stop_after_attempt(ATTEMPTS), wait=wait_exponential(FIRST_WAIT_S, max=LONGEST_WAIT_S), retry=retry_if_exception_type(TRANSIENT), reraise=True
-    )
+    wait = wait_exponential(FIRST_WAIT_S, max=LONGEST_WAIT_S)
+    retries = Retrying(stop=stop_after_attempt(ATTEMPTS), wait=wait, retry=retry_if_exception_type(TRANSIENT), reraise=True)
     try:
         retries(_fetch_rest, url, partial, http, tell)
     except requests.RequestException as error:

@@ -1,4 +1,4 @@
-"""An object store for unit tests, and settings of an instance that uses it.
+"""Settings of an instance on an object store of its own, whose other servers do not run.
 
 Does not belong here: test data, or fixtures of one folder only.
 """
