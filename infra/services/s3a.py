@@ -33,6 +33,7 @@ def s3a_options(settings: Settings, buffers: Path) -> dict[str, str]:
         "fs.s3a.experimental.input.fadvise": "adaptive",
         "fs.s3a.attempts.maximum": "2",
         "fs.s3a.retry.limit": "3",
+        "fs.s3a.retry.interval": "200ms",
         "fs.s3a.connection.establish.timeout": "5s",
         "fs.s3a.multipart.purge": "false",
     }

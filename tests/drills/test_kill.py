@@ -9,7 +9,7 @@ import pytest
 from lakehouse import failpoints
 from lakehouse.delta import DeltaLog
 from lakehouse.tables import table
-from tests.drills.scene import CUSTOMERS, SOURCE, Scene, wait_until
+from tests.drills.scene import CUSTOMERS, SOURCE, Scene, Worker, wait_until
 
 ARRIVALS = {
     failpoints.LISTING: 2,
@@ -19,13 +19,14 @@ ARRIVALS = {
     failpoints.RECORDED: 4,
 }
 """How often a run that takes in the drill's records comes to a point: in bronze of two sources, two silver and four gold tables."""
-SHORT = (
+CHAIN = (
     ("worker", failpoints.LISTING, 0),
-    ("spark", failpoints.READING, 1),
-    ("worker", failpoints.STAGED, 4),
-    ("spark", failpoints.PUBLISHED, 2),
-    ("worker", failpoints.RECORDED, 3),
+    ("both", failpoints.READING, 1),
+    ("worker", failpoints.STAGED, 1),
+    ("worker", failpoints.RECORDED, 0),
+    ("spark", failpoints.PUBLISHED, 1),
 )
+"""The short form: kills on the way of the same files, each run taking them on from where the one before was killed."""
 MAINTAINED = (
     "maintain__silver__auth_events",
     "maintain__bronze__provider_events",
@@ -36,46 +37,51 @@ MAINTAINED = (
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """The short form kills once at each point; the full one every victim as often as asked, at different arrivals."""
+    """The short form goes through the chain; the full one kills every victim as often as asked, at different arrivals, and each alone."""
     times = metafunc.config.getoption("--times")
-    if "arrival" in metafunc.fixturenames:
-        full = [(v, p, n % ARRIVALS[p]) for v in ("worker", "spark") for p in ARRIVALS for n in range(times)]
-        cases = list(enumerate(full or SHORT))
-        metafunc.parametrize(("number", "victim", "point", "arrival"), [(n, *case) for n, case in cases],
-                             ids=[f"{v}-{p}-{a}-{n}" for n, (v, p, a) in cases])  # fmt: skip
+    if "kills" in metafunc.fixturenames:
+        alone = [((v, p, n % ARRIVALS[p]),) for v in ("worker", "spark") for p in ARRIVALS for n in range(times)]
+        cases = list(enumerate(alone or [CHAIN]))
+        metafunc.parametrize(("number", "kills"), cases, ids=["-".join(map(str, (*kills[0], n))) for n, kills in cases])
     elif "operation" in metafunc.fixturenames:
         full_maintenance = [(v, MAINTAINED[n % len(MAINTAINED)]) for v in ("worker", "spark") for n in range(times)]
         metafunc.parametrize(("victim", "operation"), full_maintenance or [("spark", MAINTAINED[0])])
 
 
-def test_a_kill_during_ingestion_loses_and_doubles_nothing(
-    scene: Scene, tmp_path: Path, number: int, victim: str, point: str, arrival: int
+def test_kills_during_ingestion_lose_and_double_nothing(
+    scene: Scene, tmp_path: Path, number: int, kills: tuple[tuple[str, str, int], ...]
 ) -> None:
-    tenant = f"kill{number}-{victim}-{point}-{arrival}"
+    tenant = f"kill{number}"
     scene.land(tenant)
-    worker = scene.start_worker(point, tmp_path)
-    worker.await_point(passing=arrival)
-    asset = scene.attempts(worker.pid)[-1]["asset"]
-    kill(scene, worker, victim)
-    assert_half_done(scene, tenant, point, asset)
+    killed = []
+    for victim, point, arrival in kills:
+        folder = tmp_path / f"{len(killed)}"
+        folder.mkdir()
+        worker = scene.start_worker(point, folder)
+        worker.await_point(passing=arrival)
+        asset = scene.attempts(worker.pid)[-1]["asset"]
+        kill(scene, worker, victim)
+        assert_half_done(scene, tenant, point, asset)
+        killed.append((worker, victim, asset))
     finish(scene, worker, victim)
     assert scene.differences(tenant) == {}
-    assert_recorded(scene, worker.pid, victim, asset)
+    for worker, victim, asset in killed:
+        assert_recorded(scene, worker.pid, victim, asset)
 
 
-def kill(scene: Scene, worker: object, victim: str) -> None:
-    """SIGKILL the victim while the worker stands at its point."""
-    if victim == "worker":
-        worker.kill()  # type: ignore[attr-defined]
-    else:
+def kill(scene: Scene, worker: Worker, victim: str) -> None:
+    """SIGKILL the worker, Spark or both while the worker stands at its point."""
+    if victim in ("worker", "both"):
+        worker.kill()
+    if victim in ("spark", "both"):
         scene.kill_server("spark")
 
 
-def finish(scene: Scene, worker: object, victim: str) -> None:
+def finish(scene: Scene, worker: Worker, victim: str) -> None:
     """A killed worker's work is done by the next run; a worker that lost Spark tries again by itself."""
     if victim == "spark":
-        worker.go_on()  # type: ignore[attr-defined]
-        assert worker.wait() == 0  # type: ignore[attr-defined]
+        worker.go_on()
+        assert worker.wait() == 0
     else:
         assert scene.start_worker().wait() == 0
 
@@ -96,7 +102,7 @@ def assert_half_done(scene: Scene, tenant: str, point: str, asset: str) -> None:
 
 def assert_recorded(scene: Scene, pid: int, victim: str, asset: str) -> None:
     """The kill stands in the run log: a worker's attempt as TERMINATED, an attempt that lost Spark as FAILED with its cause."""
-    if victim == "worker":
+    if victim in ("worker", "both"):
         wait_until(lambda: scene.evaluate() >= 0 and scene.attempts(pid)[-1]["status"] == "TERMINATED", "the verdict", 60)
         assert scene.attempts(pid)[-1]["asset"] == asset
         return

@@ -51,10 +51,10 @@ def mapped(lake: TestLake) -> TestLake:
     lake.land("stays", "a.jsonl", [*(on_day("stays", n) for n in range(20)), *(on_day("stays", n, **UNMAPPABLE) for n in range(20, 30))])
     lake.land("freed", "a.jsonl", [*(on_day("freed", n) for n in range(20)), *(on_day("freed", n, **UNMAPPABLE) for n in range(20, 30))])
     lake.land("later", "a.jsonl", [event(n, "later", f"2023-04-{12 + n}") for n in range(5)])
-    lake.run()
+    lake.run(gold=False)
     lake.land("relanded", "a.jsonl", [on_day("relanded", 1, http_status_code=202)])
     lake.land("order", "a.jsonl", [on_day("order", 1, http_status_code=202)])
-    lake.run()
+    lake.run(gold=False)
     lake.release(lake.ledger("freed")[-1]["batch_id"], "freed")
     for declared in GOLD:
         aggregate(lake.context, declared)
@@ -92,7 +92,7 @@ def test_what_is_held_back_stays_so_and_what_was_released_stays_published(mapped
 
 
 def test_a_batch_that_waited_for_silver_is_there_once(mapped: TestLake, again: dict[str, Any]) -> None:
-    mapped.run()
+    mapped.run(gold=False)
     assert len(statuses(mapped, "waiting")) == 3
     assert mapped.ledger("waiting")[-1]["state"] == "published"
 
@@ -141,5 +141,5 @@ def test_batches_that_wait_for_silver_longer_than_the_log_is_searched_are_publis
     for number in range(3):
         mapped.land("longwait", f"{number}.jsonl", [event(number, "longwait", NEXT_DAY)])
         ingest(mapped.context, mapped.context.sources[SOURCE])
-    mapped.run(mapped.new_run())
+    mapped.run(mapped.new_run(), gold=False)
     assert [event_id[-1] for event_id in mapped.ids("silver.auth_events", "longwait")] == list("012")
