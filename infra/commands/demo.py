@@ -75,7 +75,7 @@ def demo(
     """Start everything, land real and synthetic data, bring every table up to date, and say where to look."""
     console = stderr_console() if as_json else answers()
     settings = stack.up(usual_ports=not free_ports, report=lambda name, state: console.print(f"  {name:<18} {state}", highlight=False))
-    landed = land_demo_data(settings, events)
+    landed = land_demo_data(settings, SimConfig(events))
     console.print(f"Landed {landed} new files." if landed else "The demo data is landed already.", highlight=False)
     with Peak(lambda: stack.memory(settings.home)) as peak:
         materialize(settings, console)
@@ -85,7 +85,7 @@ def demo(
         report(settings, console, peak)
 
 
-def land_demo_data(settings: Settings, events: int) -> int:
+def land_demo_data(settings: Settings, synthetic: SimConfig) -> int:
     """Declare the demo's tenants and land its data. Returns how many files were new."""
     registry = TenantRegistry(settings)
     for tenant in (*PUBLIC_TENANTS.values(), *(Tenant(t.tenant_id, t.name, t.zone) for t in TENANTS)):
@@ -94,12 +94,12 @@ def land_demo_data(settings: Settings, events: int) -> int:
     for name, source in load_sources(settings).items():
         files = sorted(p for p in (DEMO_DATA / name).glob("*") if p.suffix in (".json", ".jsonl", ".csv"))
         new += sum(land_files(settings, source, files, PUBLIC_TENANTS[name].tenant_id, LANDED_ON).values()) if name in PUBLIC_TENANTS else 0
-    return new + _land_synthetic(settings, events)
+    return new + _land_synthetic(settings, synthetic)
 
 
-def _land_synthetic(settings: Settings, events: int) -> int:
+def _land_synthetic(settings: Settings, config: SimConfig) -> int:
     there = {found.key: found.etag for found in list_objects(s3_client(settings), settings.landing_bucket, f"{LANDING_SOURCE}/")}
-    config, sink = SimConfig(events), LandingBucketSink(settings)
+    sink = LandingBucketSink(settings)
     changed = [file for file in generate(config) if there.get(file.key) != md5(file.body, usedforsecurity=False).hexdigest()]
     for file in changed:
         sink.put(file)

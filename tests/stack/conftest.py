@@ -9,15 +9,16 @@ import pytest
 from rich.console import Console
 
 from infra.commands.demo import land_demo_data, materialize
+from jobs.simulator.config import SimConfig
 from lakehouse.settings import Settings
 from tests.lake import TestLake
 
-EVENTS = 3000
+SYNTHETIC = SimConfig(events=3000, days=40)
 
 
 @pytest.fixture(scope="session", autouse=True)
 def lake(full_stack: Settings) -> TestLake:
     """The lake after the demo's data were landed and every table was brought up to date."""
-    land_demo_data(full_stack, EVENTS)
+    land_demo_data(full_stack, SYNTHETIC)
     materialize(full_stack, Console(quiet=True))
     return TestLake(full_stack)
