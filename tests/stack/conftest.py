@@ -5,6 +5,8 @@ Does not belong here: servers (tests.fixtures), or assertions.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 from rich.console import Console
 
@@ -17,8 +19,10 @@ SYNTHETIC = SimConfig(events=3000, days=40)
 
 
 @pytest.fixture(scope="session", autouse=True)
-def lake(full_stack: Settings) -> TestLake:
+def lake(full_stack: Settings) -> Iterator[TestLake]:
     """The lake after the demo's data were landed and every table was brought up to date."""
     land_demo_data(full_stack, SYNTHETIC)
     materialize(full_stack, Console(quiet=True))
-    return TestLake(full_stack)
+    made = TestLake(full_stack)
+    yield made
+    made.close()
