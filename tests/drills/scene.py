@@ -89,9 +89,9 @@ class Worker:
             marker.unlink()
         self._folder.rmdir()
 
-    def failed_attempts(self) -> int:
-        """How many of its steps have asked to be tried again so far."""
-        return self._log_path.read_text().count("STEP_UP_FOR_RETRY")
+    def tells(self, message: str) -> bool:
+        """Whether an attempt of it has failed with this message so far."""
+        return f"InfrastructureError: {message}" in self._log_path.read_text()
 
     def kill(self) -> None:
         """SIGKILL it."""
