@@ -12,8 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from infra import processes, stack
-from infra.instance import open_existing
+from infra import stack
 from lakehouse import settings as settings_module
 from lakehouse.settings import ENV_PREFIX, STAMP, Settings, read_settings
 
@@ -35,7 +34,7 @@ def instance_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         settings_module.settings.cache_clear()
         yield home
         if not running and (home / STAMP).exists():
-            processes.stop_all(processes.of_instance(open_existing(home).id), patience=0)
+            stack.down(home)
         settings_module.settings.cache_clear()
 
 

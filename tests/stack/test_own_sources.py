@@ -43,6 +43,9 @@ def test_a_new_source_is_taken_in_once_it_is_applied_and_stops_no_other_before(l
 
     declaration.write_text(right)
     lake.land("own", "a.jsonl", [event(n, "own") for n in range(4)], source=NAME)
+    lake.land("besides-new", "a.jsonl", [event(n, "besides-new") for n in range(5)])
+    wait_for_rows(lake, "besides-new", 5)
+
     applied = lakehouse(lake, "sources", "apply")
     assert applied.returncode == 0, applied.stderr
     wait_for_rows(lake, "own", 4)

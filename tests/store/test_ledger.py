@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
-from functools import cache
 
 import pytest
 
@@ -19,13 +18,8 @@ SOURCE = "provider_events"
 LATER = datetime.now(UTC) + timedelta(days=1)
 
 
-@cache
-def facts(settings: Settings) -> tuple[OpsReader, OpsWriter]:
-    return OpsReader(settings), OpsWriter(settings)
-
-
 def ledger(settings: Settings) -> Ledger:
-    return Ledger(settings, load_sources(settings)[SOURCE], *facts(settings))
+    return Ledger(settings, load_sources(settings)[SOURCE], OpsReader(settings), OpsWriter(settings))
 
 
 def land(settings: Settings, name: str, body: bytes) -> str:

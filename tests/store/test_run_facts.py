@@ -68,20 +68,22 @@ def test_machines_that_share_a_lake_judge_their_own_processes_only(lake: Setting
     assert evaluate_once(OpsReader(other), OpsWriter(other)) == 1
 
 
-def test_what_a_dead_sender_had_taken_is_sent_also_where_its_id_is_used_again(lake: Settings) -> None:
+def evaluate_what_was_taken_by(sender: str, lake: Settings) -> None:
+    """A round of the evaluator while a spooled start is in the hands of a sender."""
     start(OpsWriter(without_store(lake)), "r")
     (waiting,) = OpsWriter(lake).spool.glob("*/*.json")
-    waiting.rename(waiting.with_suffix(f".sending-{os.getpid()}@1000"))
+    waiting.rename(waiting.with_suffix(f".sending-{sender}"))
     evaluate_once(OpsReader(lake), OpsWriter(lake))
+
+
+def test_what_a_dead_sender_had_taken_is_sent_also_where_its_id_is_used_again(lake: Settings) -> None:
+    evaluate_what_was_taken_by(f"{os.getpid()}@1000", lake)
     assert OpsWriter(lake).waiting() == 0
     assert [row["run_id"] for row in OpsReader(lake).rows(STATUSES)] == ["r"]
 
 
 def test_what_a_living_sender_has_taken_is_left_to_it(lake: Settings) -> None:
-    start(OpsWriter(without_store(lake)), "r")
-    (waiting,) = OpsWriter(lake).spool.glob("*/*.json")
-    waiting.rename(waiting.with_suffix(f".sending-{this_process()}"))
-    evaluate_once(OpsReader(lake), OpsWriter(lake))
+    evaluate_what_was_taken_by(this_process(), lake)
     assert OpsWriter(lake).waiting() == 1
 
 
