@@ -6,14 +6,17 @@ Does not belong here: Delta reads and writes (lakehouse.delta), or starting a se
 from __future__ import annotations
 
 import socket
+import weakref
 from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
+from weakref import WeakKeyDictionary
 
 import grpc
 from pyspark.errors import PySparkException
 from pyspark.errors.exceptions.connect import SparkConnectGrpcException
 from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql.connect import proto
 from pyspark.sql.connect.client.retries import DefaultPolicy
 
 from lakehouse.errors import ConfigurationError, InfrastructureError
@@ -75,23 +78,39 @@ def _set_up(session: SparkSession) -> None:
     session.sql("select 1").collect()
 
 
+_unreferenced: WeakKeyDictionary[SparkSession, list[str]] = WeakKeyDictionary()
+"""Ids of the frames that a session's server still keeps though nothing here refers to them."""
+
+
 def checkpoint(rows: DataFrame) -> DataFrame:
-    """Compute rows once and keep them on the server, in the session they belong to, for as long as the result is referenced.
+    """Compute rows once and keep them on the server, in the session they belong to, until the next call after their last reference.
 
     Spark Connect attaches what it keeps to the process's active session, whichever session computed it; with a second session in the
     process, or one from before the server was restarted, the rows would not be found again.
+
+    Its client would also call the server from the finalizer of a kept frame, so wherever Python happens to collect one: also inside
+    another call on the same channel, which then waits for itself for ever. The finalizer does nothing without a session.
     """
     session: Any = rows.sparkSession
+    unreferenced = _unreferenced.setdefault(session, [])
+    while unreferenced:
+        _release(session, unreferenced.pop())
     type(session)._active_session.session = session
-    return rows.localCheckpoint()
+    kept = rows.localCheckpoint()
+    relation: Any = kept._plan
+    relation._spark_session = None
+    weakref.finalize(relation, unreferenced.append, relation._relation_id).atexit = False
+    return kept
+
+
+def _release(session: Any, frame_id: str) -> None:
+    command = proto.Command()
+    command.remove_cached_remote_relation_command.relation.relation_id = frame_id
+    session.client.execute_command(command)
 
 
 def abandon(session: SparkSession) -> None:
-    """Give up a session whose server is gone.
-
-    Otherwise the client would still call it from wherever Python happens to collect a checkpointed frame, even from inside another call,
-    where it would wait for itself for ever.
-    """
+    """Close the channel to a server that is gone; otherwise Python would, wherever it happens to collect the session."""
     session.client.close()
 
 
