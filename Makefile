@@ -25,7 +25,7 @@ unit: $(READY) ## tests without any server, in seconds
 	$(TESTS) -n 2 tests/unit tests/conventions
 
 spark: $(READY) ## tests on an object store and a Spark Connect server, kills and outages in short form among them
-	$(TESTS) tests/store tests/spark tests/drills
+	$(TESTS) -n 2 --dist loadfile --no-loadscope-reorder tests/drills tests/spark tests/store
 
 stack: $(READY) ## tests with everything up and a real browser
 	@$(BIN)/python -m infra.browser

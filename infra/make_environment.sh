@@ -28,7 +28,7 @@ if ! supported "$venv/bin/python"; then
 fi
 
 install() {
-    "$venv/bin/python" -m pip install --disable-pip-version-check --no-deps "$@"
+    "$venv/bin/python" -m pip install --disable-pip-version-check --no-deps --no-compile "$@"
 }
 
 echo "Installing the locked packages that are missing: about 800 MB to download the first time, cached by pip"
