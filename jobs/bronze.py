@@ -161,26 +161,3 @@ def with_disposition(marked: DataFrame, held_back: Iterable[str]) -> DataFrame:
         "_disposition",
         F.when(F.size("_reasons") > 0, "quarantined").when(F.col("_duplicate"), "duplicate").when(held, "held_back").otherwise("published"),
     )
-
-
-def quarantine_rows(disposed: DataFrame, source: str, layer: str, held_reasons: Sequence[str]) -> DataFrame:
-    """The rows that are kept out, as columns of bronze.quarantine."""
-    return disposed.where(F.col("_disposition").isin("quarantined", "held_back", "conflicting")).select(
-        F.lit(source).alias("source"),
-        "tenant_id",
-        F.lit(layer).alias("layer"),
-        F.col("_disposition").alias("disposition"),
-        F.when(F.col("_disposition") == "held_back", F.array(*map(F.lit, held_reasons)).cast("array<string>"))
-        .when(F.col("_disposition") == "conflicting", F.array(F.lit("another_body_is_published")))
-        .otherwise(F.col("_reasons"))
-        .alias("reasons"),
-        F.col("_corrupt").alias("detail"),
-        "event_id",
-        "event_time",
-        "raw",
-        "_source_file",
-        "_row",
-        "_batch_id",
-        "_ingested_at",
-        "_ingest_date",
-    )

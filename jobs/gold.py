@@ -11,9 +11,9 @@ from datetime import date
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
+from lakehouse.tables.gold import MONTH_DAYS, WEEK_DAYS
+
 PROJECT = ("tenant_id", "project_id")
-WEEK_DAYS = 7
-MONTH_DAYS = 30
 
 
 def attempts(events: DataFrame, zones: DataFrame) -> DataFrame:

@@ -20,7 +20,6 @@ from jobs.bronze import (
     hmac_keys,
     identify,
     places,
-    quarantine_rows,
     splits_of,
     stage,
     with_disposition,
@@ -28,18 +27,18 @@ from jobs.bronze import (
     with_reasons,
 )
 from jobs.context import Context
+from jobs.quarantine import held_back, quarantine_rows, take_out
 from jobs.records import key_of, read_records
 from lakehouse import failpoints
-from lakehouse.delta import DeltaLog, append, qualified, quoted, run_once
+from lakehouse.delta import DeltaLog, append
 from lakehouse.errors import DataError
 from lakehouse.ledger import Batch, FileCounts, Release, State
 from lakehouse.ops.runs import Facts
 from lakehouse.sources import Source
 from lakehouse.spark import checkpoint, tune
-from lakehouse.tables import table
+from lakehouse.tables.bronze import QUARANTINE
 from lakehouse.tenants import TenantRegistry, tenant_key
 
-QUARANTINE = table("bronze.quarantine")
 DAYS_BY_NAME = 400
 
 
@@ -77,7 +76,7 @@ def release(context: Context, source: Source, wanted: Release) -> Batch | None:
         ledger = context.ledger(source)
         batch = next((b for b in ledger.unfinished() if b.release == wanted), None)
         if batch is None:
-            held = _held_back(context, wanted).groupBy("_source_file").count().collect()
+            held = held_back(context.session, "bronze", wanted).groupBy("_source_file").count().collect()
             batch = ledger.claim_release(wanted, {row["_source_file"]: row["count"] for row in held}) if held else None
         if batch:
             _publish(context, source, batch, facts)
@@ -96,7 +95,7 @@ def _publish(context: Context, source: Source, batch: Batch, facts: Facts) -> No
     if was_committed or (commit and commit.facts["run_id"] != context.run.run_id):
         counts = _recount(context, source, batch)
     if batch.release:
-        _take_out_of_quarantine(context, batch, batch.release)
+        take_out(context, "bronze", batch.release, release_transaction(batch))
     failpoints.reached(failpoints.PUBLISHED)
     if commit:
         judge_published(context, source.name, source.bronze, facts, commit.version - 1)
@@ -142,7 +141,7 @@ def _identified(context: Context, source: Source, batch: Batch) -> DataFrame:
     TenantRegistry(context.settings).ensure(tenants)
     keys = hmac_keys(context.session, {t: tenant_key(context.settings, t) for t in tenants})
     if batch.release:
-        held = _held_back(context, batch.release)
+        held = held_back(context.session, "bronze", batch.release)
         records = held.select(
             "raw", F.col("_source_file").alias("_path"), F.lit(0).cast("long").alias("_block"), F.col("_row").alias("_number"),
             F.lit(None).cast("string").alias("_unreadable"), "tenant_id",
@@ -151,16 +150,6 @@ def _identified(context: Context, source: Source, batch: Batch) -> DataFrame:
         tenant = F.regexp_extract(F.col("_path"), r"/tenant=([^/]+)/", 1)
         records = read_records(context.session, context.settings, source, batch).withColumn("tenant_id", tenant)
     return checkpoint(identify(records, source, keys))
-
-
-def _held_back(context: Context, wanted: Release) -> DataFrame:
-    waiting = context.session.table(QUARANTINE.name)
-    return waiting.where(
-        (F.col("layer") == "bronze")
-        & (F.col("disposition") == "held_back")
-        & (F.col("_batch_id") == wanted.batch_id)
-        & (F.col("tenant_id") == wanted.tenant_id)
-    )
 
 
 def _without_overwritten(context: Context, source: Source, batch: Batch) -> Batch:
@@ -221,16 +210,6 @@ def _recount(context: Context, source: Source, batch: Batch) -> dict[str, FileCo
     for row in rows.groupBy("_source_file", "disposition").count().collect():
         counted[row["_source_file"]][row["disposition"]] = row["count"]
     return {file.path: FileCounts(**counted[file.path], duplicate=file.records - sum(counted[file.path].values())) for file in batch.files}
-
-
-def _take_out_of_quarantine(context: Context, batch: Batch, released: Release) -> None:
-    run_once(
-        context.session,
-        f"delete from {qualified(QUARANTINE)} where layer = 'bronze' and disposition = 'held_back' "
-        f"and _batch_id = {quoted(released.batch_id)} and tenant_id = {quoted(released.tenant_id)}",
-        release_transaction(batch),
-        {"transaction": release_transaction(batch), "run_id": context.run.run_id},
-    )
 
 
 def _fill(context: Context, source: Source, batch: Batch, counts: Mapping[str, FileCounts], facts: Facts) -> None:

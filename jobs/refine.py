@@ -15,10 +15,10 @@ from pyspark.sql import functions as F
 from dq_checks import Stage, contract_for
 from jobs.audit import audit, failing_slices, judge_published, lineage, view_of
 from jobs.books import SilverCounts, agree, balance_silver
-from jobs.bronze import quarantine_rows, with_reasons
+from jobs.bronze import with_reasons
 from jobs.context import Context
-from jobs.ingest import QUARANTINE
 from jobs.parse import CORRUPT, parse_fields
+from jobs.quarantine import held_back, quarantine_rows, take_out
 from jobs.silver import APPLICABLE, map_to_silver
 from lakehouse import failpoints
 from lakehouse.delta import TRANSACTION_VERSION, Commit, DeltaLog, append, identifier, qualified, quoted, replace, run_once
@@ -28,6 +28,7 @@ from lakehouse.ops.runs import Facts
 from lakehouse.sources import Source
 from lakehouse.spark import checkpoint, tune
 from lakehouse.tables import Table, table
+from lakehouse.tables.bronze import QUARANTINE
 
 LINEAGE_COLUMNS = ("_source_file", "_row", "_batch_id", "_ingested_at", "mapping_version")
 PLACE = ("_batch_id", "_source_file", "_row")
@@ -75,26 +76,14 @@ def refine(context: Context, source: Source) -> list[Batch]:
 
 def release(context: Context, source: Source, wanted: Release) -> int:
     """Publish to silver the slice of a batch that silver held back, its thresholds waived. Returns the rows released."""
-    waiting = context.session.table(QUARANTINE.name).where(
-        (F.col("layer") == "silver")
-        & (F.col("disposition") == "held_back")
-        & (F.col("_batch_id") == wanted.batch_id)
-        & (F.col("tenant_id") == wanted.tenant_id)
-    )
-    held = checkpoint(waiting.select(*PLACE))
+    held = checkpoint(held_back(context.session, "silver", wanted).select(*PLACE))
     count = held.count()
     if count:
         rows = _bronze_rows(context, source, wanted.batch_id).join(held, list(PLACE), "left_semi")
         transaction = f"{wanted.batch_id}.{wanted.tenant_id}.release"
         with context.step(source.name, table(source.silver.table)) as facts, context.infrastructure_errors():
             _publish(context, source, Portion(transaction, wanted.batch_id, rows, count, thresholds=False), facts)
-            run_once(
-                context.session,
-                f"delete from {qualified(QUARANTINE)} where layer = 'silver' and disposition = 'held_back' "
-                f"and _batch_id = {quoted(wanted.batch_id)} and tenant_id = {quoted(wanted.tenant_id)}",
-                transaction,
-                {"transaction": transaction, "run_id": context.run.run_id},
-            )
+            take_out(context, "silver", wanted, transaction)
     return count
 
 

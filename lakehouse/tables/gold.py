@@ -8,6 +8,9 @@ from __future__ import annotations
 from lakehouse.tables.bronze import TENANT_ID
 from lakehouse.tables.model import Column, Definition, Sla, Table
 
+WEEK_DAYS = 7
+MONTH_DAYS = 30
+
 PROJECT_ID = Column("project_id", "string", "Project of the provider.", required=True)
 DAY = Column("day", "date", "Day in the tenant's zone.", required=True)
 TIME_ZONE = Column("time_zone", "string", "IANA zone that the day is cut in.", required=True)
@@ -116,7 +119,7 @@ ACTIVE_USERS_DAILY = Table(
     key=("tenant_id", "project_id", "day"),
     partition_by=("day",),
     inputs=("gold.user_days",),
-    reach_days=29,
+    reach_days=MONTH_DAYS - 1,
     sla=Sla(fresh_within_minutes=120),
     definition=Definition(
         formula="From `gold.user_days` with `successes > 0`: distinct user keys over trailing windows of 1, 7 and 30 days that end "
