@@ -51,9 +51,11 @@ def _record() -> Path:
 def scene(spark_stack: Settings) -> Iterator[Scene]:
     """A lake where the reference has been taken in without any trouble."""
     made = Scene(spark_stack)
-    made.lake.prepare()
-    made.land(REFERENCE)
-    assert made.start_worker().wait(timeout=300) == 0
-    assert [t.name for t in made.tables if not made.rows(t, REFERENCE)] == []
-    yield made
-    made.lake.close()
+    try:
+        made.lake.prepare()
+        made.land(REFERENCE)
+        assert made.start_worker().wait() == 0
+        assert [t.name for t in made.tables if not made.rows(t, REFERENCE)] == []
+        yield made
+    finally:
+        made.close()

@@ -106,6 +106,7 @@ class Scene:
         self.settings = settings
         self.lake = TestLake(settings)
         self.supervisor = Supervisor(open_existing(settings.home))
+        self._workers: list[Worker] = []
 
     def land(self, tenant: str) -> None:
         """Land the records of every drill: events of two days with one repeated, one conflicting and one broken, and customers."""
@@ -116,8 +117,15 @@ class Scene:
         self.lake.land(tenant, "a.csv", rows, source=CUSTOMERS)
 
     def start_worker(self, point: str | None = None, folder: Path | None = None, job: tuple[str, ...] = ("lake",)) -> Worker:
-        """Start a run in another process."""
-        return Worker(self.settings, folder, point, job)
+        """Start a run in another process; it ends with the scene at the latest."""
+        self._workers.append(Worker(self.settings, folder, point, job))
+        return self._workers[-1]
+
+    def close(self) -> None:
+        """Kill what still stands at a failpoint, and give the session back."""
+        for worker in self._workers:
+            worker.kill()
+        self.lake.close()
 
     def kill_server(self, name: str) -> None:
         """SIGKILL a server and all its processes; the supervisor starts it again."""
