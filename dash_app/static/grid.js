@@ -44,10 +44,6 @@
     return h("div", { className: "cell-two" }, h("div", { className: "cell-main", title: data.pipeline }, data.pipeline), tableName(data));
   }
 
-  function Layer({ value }) {
-    return h("span", { className: "cell-layer" }, value || "–");
-  }
-
   function Status({ data }) {
     const isBusy = data.tone === "busy" && data.health && data.health !== "good" && data.health !== "none";
     return h("div", { className: "cell-two" },
@@ -104,7 +100,7 @@
   }
 
   window.dashAgGridComponentFunctions = Object.assign(window.dashAgGridComponentFunctions || {}, {
-    Pipeline, Place, Layer, Status, SuccessRate, Sparkline, Recovered, Run, Error: ErrorCell,
+    Pipeline, Place, Status, SuccessRate, Sparkline, Recovered, Run, Error: ErrorCell,
     Ago: ({ value }) => time(value, "ago"),
     Clock: ({ value }) => time(value, "clock"),
   });
@@ -119,7 +115,7 @@
     },
     fitColumns: (params) => {
       const isWide = document.documentElement.clientWidth >= NARROW_PX;
-      params.api.setColumnsVisible(["layer", "trend"], isWide);
+      params.api.setColumnsVisible(["trend"], isWide);
     },
     showChosen: (params) => {
       for (const id of window.clearlake.rowIdOf(window.location.search)) params.api.getRowNode(id)?.setSelected(true);

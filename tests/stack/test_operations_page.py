@@ -275,7 +275,7 @@ def test_light_and_dark_follow_the_system_and_remember_what_was_chosen(browser: 
     context.close()
 
 
-@pytest.mark.parametrize("width", [1024, 1440])
+@pytest.mark.parametrize("width", [1024, 1280, 1440])
 def test_nothing_is_cut_off_or_scrolls_sideways(page: Page, width: int):
     page.set_viewport_size({"width": width, "height": 800})
     page.wait_for_timeout(500)
@@ -287,6 +287,13 @@ def test_nothing_is_cut_off_or_scrolls_sideways(page: Page, width: int):
         }).map(cell => cell.textContent)"""
     )
     assert cut == []
+    clipped = page.evaluate(
+        """() => [...document.querySelectorAll('.ag-cell time, .ag-cell .pill')].filter(shown => {
+            const cell = shown.closest('.ag-cell').getBoundingClientRect(), holder = shown.parentElement;
+            return shown.getBoundingClientRect().right > cell.right || holder.scrollWidth > holder.clientWidth + 1;
+        }).map(shown => shown.textContent)"""
+    )
+    assert clipped == []
 
 
 def test_the_page_looks_again_by_itself_without_drawing_what_has_not_changed(page: Page):
