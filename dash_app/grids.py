@@ -46,8 +46,8 @@ def _numeric(field: str, heading: str, tip: str, least_px: int, formatter: str =
 
 
 PIPELINE_COLUMNS = [
-    _column("pipeline", "Pipeline and table", "Pipeline", flex=20, minWidth=168),
-    _column("label", "Status", "Status", flex=11, minWidth=114, comparator={"function": "byTone"}),
+    _column("pipeline", "Pipeline and table", "Pipeline", flex=20, minWidth=164),
+    _column("label", "Status", "Status", flex=11, minWidth=118, comparator={"function": "byTone"}),
     _column("last_success_ms", "Last success", "Ago", flex=8, minWidth=70),
     _numeric("duration_s", "Duration", f"Duration {OF_LAST}", 68, "seconds"),
     *[_numeric(*counted) for counted in COUNTS],
@@ -59,7 +59,7 @@ PIPELINE_COLUMNS = [
         headerTooltip=f"By each of the last {RATED_ATTEMPTS} attempts; a cross is a failed one.",
         sortable=False,
         cellDataType=False,
-        width=150,
+        width=172,
         **AFTER_NUMBERS,
     ),
 ]

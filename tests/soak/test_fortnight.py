@@ -72,7 +72,7 @@ class Soak:
         chosen = waiting_assets(self.lake.context.sources)
         result = defs.resolve_job_def("lake").execute_in_process(instance=self.instance, asset_selection=chosen)
         assert result.success
-        if number % FACTS_EVERY_RUNS == FACTS_EVERY_RUNS - 1:
+        if (day * of + number) % FACTS_EVERY_RUNS == FACTS_EVERY_RUNS - 1:
             maintenance.compact_facts(self.lake.context)
 
     def maintain(self, days: int) -> None:
