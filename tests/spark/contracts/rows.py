@@ -5,7 +5,7 @@ Does not belong here: rows that break a contract; each check names its own.
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from pyspark.sql import SparkSession
@@ -33,20 +33,21 @@ BY_NAME: dict[str, Any] = {
     "failure_reason": None,
     "failures": 0,
 }
-NOW = datetime.now(UTC).replace(tzinfo=None, minute=0, second=0, microsecond=0)
 
 
-def good_row(table: Table, *, bare: bool = False, now: datetime = NOW) -> dict[str, Any]:
-    """A row that breaks no check; with `bare`, null wherever null is allowed."""
+def good_row(table: Table, *, bare: bool = False, age: timedelta = timedelta(0)) -> dict[str, Any]:
+    """A row of `age` ago that breaks no check; with `bare`, null wherever null is allowed."""
+    now = datetime.now(UTC).replace(tzinfo=None) - age
     moments = {"timestamp": now, "date": now.date()}
+    by_name = BY_NAME | {"hour": now.replace(minute=0, second=0, microsecond=0)}
     row: dict[str, Any] = {}
     for column in table.columns:
         if bare and not column.required:
             row[column.name] = None
         elif column.values:
             row[column.name] = column.values[0]
-        elif column.name in BY_NAME:
-            row[column.name] = BY_NAME[column.name]
+        elif column.name in by_name:
+            row[column.name] = by_name[column.name]
         else:
             row[column.name] = moments[column.type] if column.type in moments else BY_TYPE[column.type]
     return {**row, "_reasons": [], "_corrupt": None}

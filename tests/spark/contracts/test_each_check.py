@@ -13,7 +13,7 @@ from pyspark.sql import SparkSession
 
 from dq_checks import Check, Contract, Outcome, Severity, Stage, Verdict, contract_for, verify
 from lakehouse.tables import Table
-from tests.spark.contracts.rows import CONTRACTED, NOW, good_row, view
+from tests.spark.contracts.rows import CONTRACTED, good_row, view
 
 VARIABLES = {"max_rejected_share": "0.2"}
 every_table = pytest.mark.parametrize("table", CONTRACTED, ids=lambda t: t.name)
@@ -108,7 +108,7 @@ def test_each_table_check_warns_alone(spark: SparkSession, table: Table) -> None
     assert _not_passed(twice) == {names.pop("duplicate")}
     assert (twice.results[0].rows_tested, twice.results[0].rows_failed, twice.warned) == (2, 1, 1)
     if "freshness" in names:
-        old = _run(spark, table, [good_row(table, now=NOW - timedelta(days=40))], Stage.TABLE)
+        old = _run(spark, table, [good_row(table, age=timedelta(days=40))], Stage.TABLE)
         assert _not_passed(old) == {names["freshness"]}
         (result,) = (r for r in old.results if r.check_type == "freshness")
         assert 38 * 1440 < (result.observed or 0) < 41 * 1440
