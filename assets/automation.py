@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
-from dagster._core.storage.event_log import SqliteEventLogStorage
+from dagster._core.storage.event_log import SqlEventLogStorage, SqliteEventLogStorage
+from dagster._core.storage.event_log.schema import AssetCheckExecutionsTable
 from pydantic import Field
+from sqlalchemy import func, select
 
 from assets.rendering import key_of, materialized
 from assets.resources import TRIGGER_TAG, Lake
@@ -233,14 +235,23 @@ def fact_maintenance() -> None:
 
 
 def forget_runs(instance: dg.DagsterInstance, before: datetime) -> int:
-    """Delete finished runs created before a time from Dagster's storage, with the files that Dagster itself leaves. Returns how many."""
+    """Delete finished runs created before a time from Dagster's storage, with all that Dagster itself leaves. Returns how many."""
     finished = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
-    old = instance.get_run_records(dg.RunsFilter(statuses=finished, created_before=before))
-    for record in old:
-        run_id = record.dagster_run.run_id
+    old = [record.dagster_run.run_id for record in instance.get_run_records(dg.RunsFilter(statuses=finished, created_before=before))]
+    for run_id in old:
         instance.delete_run(run_id)
         instance.compute_log_manager.delete_logs(prefix=[run_id])
         if isinstance(instance.event_log_storage, SqliteEventLogStorage):
             for left in Path(instance.event_log_storage.path_for_shard(run_id)).parent.glob(f"{run_id}.db*"):
                 left.unlink()
+    if isinstance(instance.event_log_storage, SqlEventLogStorage):
+        _forget_checks(instance.event_log_storage, old)
     return len(old)
+
+
+def _forget_checks(storage: SqlEventLogStorage, run_ids: list[str]) -> None:
+    """Delete what the asset checks of some runs found; the newest of each check stays, since the asset's page shows it."""
+    checks = AssetCheckExecutionsTable.c
+    newest = select(func.max(checks.id)).group_by(checks.asset_key, checks.check_name)
+    with storage.index_connection() as connection:
+        connection.execute(AssetCheckExecutionsTable.delete().where(checks.run_id.in_(run_ids), checks.id.not_in(newest)))

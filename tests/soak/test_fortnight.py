@@ -8,24 +8,29 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
 import dagster as dg
+import pyarrow as pa
 import pytest
 
 import jobs.maintenance as maintenance
+import lakehouse.ops.upkeep as upkeep
 from assets.automation import forget_runs, waiting_assets
 from assets.definitions import defs
 from infra.commands.data import LATEST_RUNS
 from infra.instance import open_existing
 from infra.supervisor import Supervisor
 from infra.trino_client import query
+from lakehouse.delta_rs import open_table
+from lakehouse.ops.store import DELTA_RS_TABLES
 from lakehouse.settings import Settings
 from lakehouse.sources import spark_tables
 from lakehouse.store import list_objects
+from lakehouse.tables import Table
 from tests.lake import TestLake, event
 
 FIRST_DAY = date(2026, 1, 1)
@@ -34,7 +39,13 @@ QUERIES_PER_DAY = 15
 FACTS_EVERY_RUNS = 12
 SETTLED_AFTER_DAYS = 8
 """From here on what is kept for seven days has reached its full size."""
-KEPT = ("VERSIONS_KEPT", "LANDED_COPIES_KEPT", "HISTORY_KEPT")
+KEPT = (
+    (maintenance, "VERSIONS_KEPT"),
+    (upkeep, "VERSIONS_KEPT"),
+    (maintenance, "LANDED_COPIES_KEPT"),
+    (maintenance, "HISTORY_KEPT"),
+)
+"""Modules, and the names in them under which they hold how long something is kept."""
 UNCHECKED = "spark.databricks.delta.retentionDurationCheck.enabled"
 GROWTH_ALLOWED = 1.25
 GOLD = "select day, sum(attempts), sum(users) from gold.auth_daily group by day order by day"
@@ -61,7 +72,7 @@ class Soak:
         self.settings = settings
         self.lake = TestLake(settings)
         self.instance = dg.DagsterInstance.from_config(str(settings.state_dir / "dagster"))
-        self.kept = {name: getattr(maintenance, name) for name in KEPT}
+        self.kept = [getattr(module, name) for module, name in KEPT]
         self.began = time.time()
 
     def run(self, day: int, number: int, of: int) -> None:
@@ -78,8 +89,8 @@ class Soak:
     def maintain(self, days: int) -> None:
         """The nightly maintenance, with what is kept for days kept for simulated ones."""
         length = (time.time() - self.began) / days
-        for name, kept in self.kept.items():
-            setattr(maintenance, name, timedelta(seconds=kept / timedelta(days=1) * length))
+        for (module, name), kept in zip(KEPT, self.kept, strict=True):
+            setattr(module, name, timedelta(seconds=kept / timedelta(days=1) * length))
         context = self.lake.context
         context.session.conf.set(UNCHECKED, "false")
         for declared in spark_tables(context.sources):
@@ -90,28 +101,31 @@ class Soak:
 
     def disk(self) -> dict[str, int]:
         """Bytes of each part of the instance."""
-        store = {o.key: o.size for o in list_objects(self.lake.store, self.settings.lake_bucket)}
-        logs = sum(size for key, size in store.items() if "/_delta_log/" in key)
-        live = sum(self._live_bytes().values())
-        spark = sum(size for key, size in store.items() if key.split("/")[0] in ("bronze", "silver", "gold") and "/_delta_log/" not in key)
-        facts = sum(size for key, size in store.items() if key.split("/")[0] in ("ops", "ctl") and "/_delta_log/" not in key)
+        data, facts = spark_tables(self.lake.context.sources), DELTA_RS_TABLES
+        live, live_facts = self._live_bytes(data), self._live_fact_bytes()
         home = self.settings.home
         return {
             "data": live,
-            "old versions": spark - live,
-            "delta logs": logs,
-            "facts": facts,
+            "old versions": self._stored_bytes(data) - live,
+            "facts": live_facts,
+            "old facts": self._stored_bytes(facts) - live_facts,
+            "delta logs": self._stored_bytes([*data, *facts], logs=True),
             "landed copies": sum(o.size for o in list_objects(self.lake.store, self.settings.landing_bucket)),
             "dagster": folder_bytes(home / "state" / "dagster"),
             "logs": folder_bytes(home / "logs"),
             "scratch": folder_bytes(home / "tmp") + folder_bytes(home / "state" / "spool"),
         }
 
-    def _live_bytes(self) -> dict[str, int]:
-        return {
-            declared.name: int(self.lake.rows(f"describe detail {declared.name}")[0]["sizeInBytes"])
-            for declared in spark_tables(self.lake.context.sources)
-        }
+    def _stored_bytes(self, tables: Iterable[Table], *, logs: bool = False) -> int:
+        stored = (o for table in tables for o in list_objects(self.lake.store, self.settings.lake_bucket, f"{table.key_prefix}/"))
+        return sum(o.size for o in stored if ("/_delta_log/" in o.key) is logs)
+
+    def _live_bytes(self, tables: Iterable[Table]) -> int:
+        return sum(int(self.lake.rows(f"describe detail {table.name}")[0]["sizeInBytes"]) for table in tables)
+
+    def _live_fact_bytes(self) -> int:
+        files = (open_table(self.settings, table).get_add_actions() for table in DELTA_RS_TABLES)
+        return sum(sum(pa.table(actions).column("size_bytes").to_pylist()) for actions in files)
 
     def times(self) -> dict[str, float]:
         """The 95th percentile of some queries, in seconds."""
@@ -155,7 +169,7 @@ def days(full_stack: Settings, request: pytest.FixtureRequest) -> Iterator[list[
     supervisor.run("dagster-daemon")
 
 
-@pytest.mark.parametrize("part", ["old versions", "dagster", "logs", "scratch"])
+@pytest.mark.parametrize("part", ["old versions", "old facts", "dagster", "logs", "scratch"])
 def test_what_is_not_data_stops_growing(days: list[Day], part: str) -> None:
     settled = [day.disk[part] for day in days[SETTLED_AFTER_DAYS:]]
     assert settled, "simulate more days"
