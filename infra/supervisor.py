@@ -31,7 +31,7 @@ from lakehouse.errors import InfrastructureError
 from lakehouse.settings import USER_FILE
 
 NAME = "supervisord"
-LOG_BYTES = "10MB"
+LOG_BYTES = 10 * 2**20
 LOG_BACKUPS = 3
 START_SECONDS = 60.0
 STEADY_SECONDS = 10

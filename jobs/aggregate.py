@@ -160,7 +160,7 @@ def _publish(context: Context, work: Work, facts: Facts) -> None:
     failpoints.reached(failpoints.STAGED)
     about = {"transaction": work.transaction, "version": work.version, "run_id": context.run.run_id}
     before = DeltaLog(context.settings, declared)
-    replace(computed.repartition(declared.partition_by[0]), declared, work.where, work.transaction, work.version, about)
+    replace(computed.repartition(declared.partition_by[0]), context.settings, declared, work.where, work.transaction, work.version, about)
     failpoints.reached(failpoints.PUBLISHED)
     after = DeltaLog(context.settings, declared)
     facts.version_before, facts.version_after = before.version, after.version

@@ -78,9 +78,7 @@ def audit(
 MOST_DAYS_BY_NAME = 400
 
 
-def judge_published(
-    context: Context, pipeline: str, declared: Table, facts: Facts, since: int | None, within: str | None = None
-) -> None:
+def judge_published(context: Context, pipeline: str, declared: Table, facts: Facts, since: int | None, within: str | None = None) -> None:
     """Hold what is published against the contract's checks of the whole table: uniqueness and freshness, which warn.
 
     Args:

@@ -195,9 +195,9 @@ def _commit(
     about = {"transaction": batch.batch_id, "run_id": context.run.run_id}
     reasons = sorted({name for names in held.values() for name in names})
     if kept_out:
-        append(quarantine_rows(disposed, source.name, "bronze", reasons), QUARANTINE, batch.batch_id, about)
+        append(quarantine_rows(disposed, source.name, "bronze", reasons), context.settings, QUARANTINE, batch.batch_id, about)
     if published:
-        append(disposed.where("_disposition = 'published'"), source.bronze, batch.batch_id, about)
+        append(disposed.where("_disposition = 'published'"), context.settings, source.bronze, batch.batch_id, about)
 
 
 def _recount(context: Context, source: Source, batch: Batch) -> dict[str, FileCounts]:

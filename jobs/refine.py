@@ -280,15 +280,16 @@ def _commit(
     if counts.quarantined + counts.conflicting + counts.held_back:
         raw = portion.rows.select(*PLACE, "raw", "_ingest_date")
         kept_out = disposed.where(F.col("_disposition").isin("quarantined", "conflicting", "held_back")).join(raw, list(PLACE))
-        append(quarantine_rows(kept_out, source.name, "silver", held), QUARANTINE, f"{portion.transaction}.silver", about)
+        append(quarantine_rows(kept_out, source.name, "silver", held), context.settings, QUARANTINE, f"{portion.transaction}.silver", about)
     accepted = disposed.where(F.col("_disposition").isin("inserted", "updated"))
     if portion.replaces:
-        replace(accepted.repartition("event_date"), declared, portion.replaces, portion.transaction, TRANSACTION_VERSION, about)
+        by_day = accepted.repartition("event_date")
+        replace(by_day, context.settings, declared, portion.replaces, portion.transaction, TRANSACTION_VERSION, about)
     elif not counts.inserted + counts.updated:
         return
     elif declared.latest_by is None:
         ordered = accepted.repartition("event_date") if declared.partition_by else accepted
-        append(ordered, declared, portion.transaction, about)
+        append(ordered, context.settings, declared, portion.transaction, about)
     else:
         _merge(context, declared, portion, accepted, about)
 

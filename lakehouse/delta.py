@@ -177,18 +177,21 @@ def _indexed(table: Table) -> list[str]:
     return [c.name for c in table.columns if not c.pii and c.name not in table.partition_by and not c.type.startswith(UNINDEXED_TYPES)]
 
 
-def append(rows: DataFrame, table: Table, transaction: str, facts: Mapping[str, Any]) -> None:
+def append(rows: DataFrame, settings: Settings, table: Table, transaction: str, facts: Mapping[str, Any]) -> None:
     """Append rows in one commit that happens once per transaction id, however often it is tried."""
-    _writer(rows, table, transaction, TRANSACTION_VERSION, facts).mode("append").saveAsTable(table.name)
+    _writer(rows, table, transaction, TRANSACTION_VERSION, facts).mode("append").save(address(settings, table))
 
 
-def replace(rows: DataFrame, table: Table, where: str | None, transaction: str, version: int, facts: Mapping[str, Any]) -> None:
+def replace(
+    rows: DataFrame, settings: Settings, table: Table, where: str | None, transaction: str, version: int, facts: Mapping[str, Any]
+) -> None:
     """Replace the rows that satisfy a predicate, or all of them, unless the transaction id is at that version already."""
     writer = _writer(rows, table, transaction, version, facts).mode("overwrite")
-    (writer.option("replaceWhere", where) if where else writer).saveAsTable(table.name)
+    (writer.option("replaceWhere", where) if where else writer).save(address(settings, table))
 
 
 def _writer(rows: DataFrame, table: Table, transaction: str, version: int, facts: Mapping[str, Any]) -> Any:
+    # By its address: by its name, each overwrite also rewrites the catalog's entry, which a Hive metastore refuses at first.
     writer = rows.select(*table.column_names).write.format("delta")
     writer = writer.option("txnAppId", transaction).option("txnVersion", str(version)).option("userMetadata", json.dumps(dict(facts)))
     return writer.partitionBy(*table.partition_by) if table.partition_by else writer

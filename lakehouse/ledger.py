@@ -215,9 +215,7 @@ class Ledger:
 
     def rejected_in(self, batch: Batch) -> frozenset[str]:
         """Paths of the files of a batch that were left out of it after it was claimed."""
-        return frozenset(
-            row["path"] for row in self._latest() if row["batch_id"] == batch.batch_id and row["state"] == State.REJECTED
-        )
+        return frozenset(row["path"] for row in self._latest() if row["batch_id"] == batch.batch_id and row["state"] == State.REJECTED)
 
     def batch(self, batch_id: str) -> Batch:
         """A batch by its id."""

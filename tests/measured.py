@@ -59,4 +59,4 @@ def filled(lake: TestLake, declared: Table) -> Table:
 
 def write(lake: TestLake, declared: Table, rows: Sequence[tuple[Any, ...]], transaction: str = "first") -> None:
     """Append rows in the declared order of columns."""
-    append(lake.context.session.createDataFrame(rows, declared.ddl), declared, transaction, {"transaction": transaction})
+    append(lake.context.session.createDataFrame(rows, declared.ddl), lake.settings, declared, transaction, {"transaction": transaction})
