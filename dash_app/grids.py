@@ -23,6 +23,7 @@ COUNTS = (
     ("rows_deleted", "Deleted", f"Rows deleted, {OF_LAST}", 62),
     ("rows_quarantined", "Quarantined", f"Rows set aside with the reason, {OF_LAST}", 92),
     ("rows_duplicate", "Duplicate", f"Rows that were there already, {OF_LAST}", 72),
+    ("rows_not_applicable", "Not applicable", f"Records that are no rows of this table, {OF_LAST}", 78),
     ("rows_held_back", "Held back", f"Rows held back with their tenant's slice, {OF_LAST}", 52),
 )
 

@@ -48,7 +48,7 @@ ATTEMPTS = f"""
     from ops.run_log
 """
 
-ROW_COUNTS = ("read", "inserted", "updated", "deleted", "quarantined", "duplicate", "held_back")
+ROW_COUNTS = ("read", "inserted", "updated", "deleted", "quarantined", "duplicate", "not_applicable", "held_back")
 OF_LAST = ("duration_s", *(f"rows_{name}" for name in ROW_COUNTS))
 
 PIPELINES = f"""

@@ -23,7 +23,8 @@ SHORT_ID = 8
 """Characters of a run's id that are shown; `runs` takes as many or more."""
 RUN_STEPS = """
 select run_id, pipeline, asset, attempt, status, started_at, duration_s, rows_read, rows_inserted, rows_updated, rows_deleted,
-       rows_quarantined, rows_held_back, rows_duplicate, batch_id, error_class, error_message
+       rows_expanded, rows_quarantined, rows_held_back, rows_duplicate, rows_conflicting, rows_not_applicable,
+       batch_id, error_class, error_message
 from ops.run_log where starts_with(run_id, ?) order by started_at
 """
 CAUSES: tuple[type[LakehouseError], ...] = (InfrastructureError, ConfigurationError, DataError)

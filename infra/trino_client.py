@@ -39,6 +39,12 @@ class RefusedQuery(TrinoProblem):
 
 
 NODES_COME_WITHIN_S = 15
+NEXT_STEPS = {
+    "TABLE_NOT_FOUND": 'List the tables of a layer: `lakehouse sql "show tables from gold"`.',
+    "COLUMN_NOT_FOUND": 'List the columns of a table: `lakehouse sql "describe gold.auth_daily"`.',
+    "SCHEMA_NOT_FOUND": 'List the schemas: `lakehouse sql "show schemas"`.',
+}
+"""By Trino's name of an error: what to do about it."""
 
 
 def _has_no_nodes_yet(error: BaseException) -> bool:
@@ -60,7 +66,7 @@ def query(settings: Settings, sql: str, *, user: str | None = None, catalog: str
             cursor.execute(sql)
             rows = [list(row) for row in cursor.fetchall()]
         except TrinoUserError as error:
-            raise RefusedQuery(f"Trino: {error.message}") from error
+            raise RefusedQuery(f"Trino: {error.message}", next_step=NEXT_STEPS.get(str(error.error_name), "")) from error
         except TrinoQueryError as error:
             raise TrinoProblem(f"Trino could not run the query: {error.message}", next_step="See `lakehouse status`.") from error
         except (Error, HttpError, requests.RequestException, OSError) as error:

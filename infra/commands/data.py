@@ -19,6 +19,7 @@ from infra.orchestrator import Launched, launch
 from infra.outcome import SHORT_ID, failure, steps_of, wait
 from infra.preparation import prepare
 from infra.printing import AsJson, answers, in_words, plain_table, print_json, right
+from infra.progress import stderr_console
 from jobs.catalog import ensure_catalog
 from jobs.context import Context
 from lakehouse.errors import ConfigurationError
@@ -28,6 +29,7 @@ from lakehouse.settings import settings
 from lakehouse.sources import Source, load_sources
 from lakehouse.stamp import forget
 from lakehouse.tables import TABLES
+from lakehouse.tenants import DEFAULT_ZONE, TenantRegistry
 
 LATEST_RUNS = """
 with attempts as (
@@ -45,7 +47,18 @@ select run_id, min(started_at) as started_at, max(ended_at) as ended_at, count(*
 from attempts group by run_id order by started_at desc limit ?
 """
 """A run's status is the worst among its steps, each as its last attempt left it."""
-COUNTS = ("rows_read", "rows_inserted", "rows_updated", "rows_deleted", "rows_quarantined", "rows_held_back", "rows_duplicate")
+COUNTS = (
+    "rows_read",
+    "rows_expanded",
+    "rows_inserted",
+    "rows_updated",
+    "rows_deleted",
+    "rows_quarantined",
+    "rows_held_back",
+    "rows_duplicate",
+    "rows_conflicting",
+    "rows_not_applicable",
+)
 ALWAYS_SHOWN = ("rows_read", "rows_inserted")
 
 BATCH_TENANTS = "select distinct tenant_id from ctl.files where batch_id = ?"
@@ -68,11 +81,23 @@ def land(
 ) -> None:
     """Put files into the landing bucket, where the sensor finds them within seconds."""
     landed = land_files(settings(), _source(source), files, tenant, day.date() if day else datetime.now(UTC).date())
+    _tell_of_new_tenant(tenant)
     if as_json:
         print_json([{"key": key, "new": new} for key, new in landed.items()])
         return
     for key, new in landed.items():
         answers().print(f"{'landed' if new else 'is there already'}  {escape(key)}", soft_wrap=True)
+
+
+def _tell_of_new_tenant(tenant: str) -> None:
+    known = TenantRegistry(settings()).all()
+    if tenant not in known:
+        stderr_console().print(
+            f"Tenant {tenant!r} is new: unless it is declared before its data are taken in, its days are cut in {DEFAULT_ZONE} for good. "
+            f"Next: `lakehouse tenants add {tenant} --name NAME --zone ZONE`; known are {', '.join(sorted(known)) or 'none'}",
+            soft_wrap=True,
+            highlight=False,
+        )
 
 
 def run(

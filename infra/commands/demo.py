@@ -17,7 +17,7 @@ from rich.table import Table
 from assets.automation import waiting_assets
 from infra import stack
 from infra.commands.stack import addresses
-from infra.credentials import OPERATIONS_PASSWORD
+from infra.credentials import ANALYST_PASSWORD, OPERATIONS_PASSWORD
 from infra.first_account import FIRST_ACCOUNT
 from infra.landing import land_files
 from infra.memory import Peak
@@ -25,6 +25,8 @@ from infra.orchestrator import launch
 from infra.outcome import failure, steps_of, wait
 from infra.printing import AsJson, answers, in_words, plain_table, print_json, right
 from infra.progress import stderr_console
+from infra.services.registry import TRINO_CA
+from infra.trino_access import ANALYST
 from infra.trino_client import query
 from jobs.simulator import LANDING_SOURCE, TENANTS, LandingBucketSink, SimConfig, generate
 from lakehouse.errors import DataError
@@ -77,6 +79,9 @@ def demo(
     settings = stack.up(usual_ports=not free_ports, report=lambda name, state: console.print(f"  {name:<18} {state}", highlight=False))
     landed = land_demo_data(settings, SimConfig(events))
     console.print(f"Landed {landed} new files." if landed else "The demo data is landed already.", highlight=False)
+    console.print(
+        f"Dagster brings every table up to date, which takes minutes the first time; watch it on {settings.dagster_url}", highlight=False
+    )
     with Peak(lambda: stack.memory(settings.home)) as peak:
         materialize(settings, console)
     if as_json:
@@ -140,18 +145,19 @@ def summary(settings: Settings, landed: int, peak: Peak) -> dict[str, Any]:
 def report(settings: Settings, console: Console, peak: Peak) -> None:
     """What came in, where to look, and what to do next."""
     console.print(_pipelines(OpsReader(settings).rows(PIPELINES)))
-    console.print(
-        "The provider's events of the tenants sim-* are synthetic; the other data are public samples (demo_data/).", highlight=False
-    )
+    synthetic = ", ".join(sorted(t.tenant_id for t in TENANTS))
+    console.print(f"Synthetic: the provider's events of {synthetic}. All other data are public samples (demo_data/).", highlight=False)
     taken = ", ".join(f"{name} {size / 1e6:,.0f}" for name, size in sorted(peak.highest.items(), key=lambda one: -one[1]))
     console.print(f"Memory at the peak of this run, in MB: {peak.total / 1e6:,.0f} ({taken}).", soft_wrap=True)
     for title, address in addresses(settings).items():
         console.print(f"  {title:<12} {address}", soft_wrap=True, highlight=False)
-    console.print(
-        f"  sign-in      user {FIRST_ACCOUNT}, password {OPERATIONS_PASSWORD} in {settings.home / CREDENTIALS_FILE}",
-        soft_wrap=True,
-        highlight=False,
-    )
+    sign_in = {"operations": (FIRST_ACCOUNT, OPERATIONS_PASSWORD)}
+    if settings.trino_ca_file == settings.home / TRINO_CA:
+        sign_in["trino"] = (ANALYST, ANALYST_PASSWORD)
+        console.print(f"  trino's CA   {settings.trino_ca_file}", soft_wrap=True, highlight=False)
+    for title, (user, password) in sign_in.items():
+        told = f"  sign-in      {title}: user {user}, password as {password} in {settings.home / CREDENTIALS_FILE}"
+        console.print(told, soft_wrap=True, highlight=False)
     console.print(f'\n  lakehouse sql "{" ".join(SAMPLE_QUERY.split())}"', soft_wrap=True, highlight=False)
     answer = query(settings, SAMPLE_QUERY)
     shown = Table(*answer.columns, box=None)

@@ -10,6 +10,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+from infra.credentials import ANALYST_PASSWORD
 from infra.env_files import write_private
 from infra.jvm import COMMON_OPTIONS, java
 from infra.parts import parts
@@ -137,7 +138,7 @@ def _resource_groups(service_user: str) -> dict[str, object]:
 
 
 def _write_passwords(path: Path, settings: Settings, secrets: Mapping[str, str]) -> None:
-    users = {settings.trino_service_user: secrets["LAKEHOUSE_TRINO_SERVICE_PASSWORD"], ANALYST: secrets["LAKEHOUSE_TRINO_ANALYST_PASSWORD"]}
+    users = {settings.trino_service_user: secrets["LAKEHOUSE_TRINO_SERVICE_PASSWORD"], ANALYST: secrets[ANALYST_PASSWORD]}
     known = path.read_text().splitlines() if path.exists() else []
     write_private(path, os.linesep.join(password_lines(known, users)) + os.linesep)
 

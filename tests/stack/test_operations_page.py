@@ -37,7 +37,8 @@ rated as (
     where status in ('SUCCEEDED', 'SUCCEEDED_WITH_WARNINGS', 'FAILED', 'TERMINATED', 'MISSING')
 )
 select
-    pipeline, asset, rows_read, rows_inserted, rows_updated, rows_deleted, rows_quarantined, rows_duplicate, rows_held_back, status,
+    pipeline, asset, rows_read, rows_inserted, rows_updated, rows_deleted, rows_quarantined, rows_duplicate, rows_not_applicable,
+    rows_held_back, status,
     (select count(*) from rated r where r.pipeline = a.pipeline and r.asset = a.asset and nth_rated <= 30) as rated,
     (
         select count(*) from rated r
@@ -68,7 +69,7 @@ TWO_RUNS = [
     },
     {**STEP, "run_id": "pages-2", "status": "FAILED", "asset": "silver.pages", "ended_at": START, "error_class": "DataError"},
 ]
-COUNTS = ("read", "inserted", "updated", "deleted", "quarantined", "duplicate", "held_back")
+COUNTS = ("read", "inserted", "updated", "deleted", "quarantined", "duplicate", "not_applicable", "held_back")
 HEALTH = {"SUCCEEDED": "well", "SUCCEEDED_WITH_WARNINGS": "warned", "SKIPPED_UPSTREAM": "warned", "LATE": "warned"}
 WORST_FIRST = ("failed", "warned", "well")
 

@@ -263,6 +263,16 @@ def test_answers_are_json_on_request(on_store: Call, tmp_path: Path, capsys: pyt
     assert (found["file"], found["mistakes"][0]["line"]) == (str(wrong), 1)
 
 
+def test_landing_for_a_tenant_that_nobody_declared_says_so(on_store: Call, sample: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert on_store("tenants", "add", "acme", "--name", "Acme") == 0
+    assert on_store("land", "provider_events", sample, "--tenant", "acme") == 0
+    assert "is new" not in capsys.readouterr().err
+    assert on_store("land", "provider_events", sample, "--tenant", "acmee") == 0
+    told = capsys.readouterr().err
+    assert "Tenant 'acmee' is new" in told
+    assert "known are acme" in told
+
+
 def test_a_correction_that_would_be_lost_is_refused(on_store: Call, sample: str, capsys: pytest.CaptureFixture[str]) -> None:
     day = f"{datetime.now(UTC):%Y-%m-%d}"
     arguments = ("land", "provider_events", sample, "--tenant", "acme", "--date", day)
