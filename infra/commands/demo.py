@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+import yaml
 from rich.console import Console
 from rich.table import Table
 
@@ -39,13 +40,6 @@ from lakehouse.tenants import Tenant, TenantRegistry
 DEMO_DATA = Path(__file__).resolve().parents[2] / "demo_data"
 MOST_RUNS = 30
 LANDED_ON = date(2026, 6, 30)
-PUBLIC_TENANTS = {
-    "aws_cloudtrail": Tenant("public-cloudtrail", "Public CloudTrail sample"),
-    "okta_system_log": Tenant("public-okta", "Public Okta sample"),
-    "provider_events": Tenant("public-provider", "Public provider event samples"),
-    "stripe_customers": Tenant("public-stripe", "Public Stripe sample"),
-    "stripe_subscriptions": Tenant("public-stripe", "Public Stripe sample"),
-}
 SAMPLE_QUERY = """
 select tenant_id, sum(attempts) as attempts, round(100.0 * sum(successes) / sum(attempts), 1) as success_percent
 from gold.auth_daily group by tenant_id order by attempts desc limit 5
@@ -92,13 +86,15 @@ def demo(
 
 def land_demo_data(settings: Settings, synthetic: SimConfig) -> int:
     """Declare the demo's tenants and land its data. Returns how many files were new."""
-    registry = TenantRegistry(settings)
-    for tenant in (*PUBLIC_TENANTS.values(), *(Tenant(t.tenant_id, t.name, t.zone) for t in TENANTS)):
+    registry, sources = TenantRegistry(settings), load_sources(settings)
+    public = yaml.safe_load((DEMO_DATA / "tenants.yaml").read_text(encoding="utf-8"))
+    declared = {told["tenant"]: Tenant(told["tenant"], told["name"]) for told in public.values()}
+    for tenant in (*declared.values(), *(Tenant(t.tenant_id, t.name, t.zone) for t in TENANTS)):
         registry.declare(tenant)
     new = 0
-    for name, source in load_sources(settings).items():
-        files = sorted(p for p in (DEMO_DATA / name).glob("*") if p.suffix in (".json", ".jsonl", ".csv"))
-        new += sum(land_files(settings, source, files, PUBLIC_TENANTS[name].tenant_id, LANDED_ON).values()) if name in PUBLIC_TENANTS else 0
+    for name, told in public.items():
+        files = sorted(p for p in (DEMO_DATA / name).iterdir() if not p.name.startswith("LICENSE"))
+        new += sum(land_files(settings, sources[name], files, told["tenant"], told.get("landed_on", LANDED_ON)).values())
     return new + _land_synthetic(settings, synthetic)
 
 

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from jobs.simulator.scripts import ACTIONS
-from tests.spark.mappings.landed import EVENT_SOURCES, declaration, demo_records, samples
+from tests.spark.mappings.landed import EVENT_SOURCES, declaration, demo_records, expected, samples
 
 Verdict = tuple[str, str, str, str] | None
 """Activity, method, phase and outcome; None where the record is no row of the table."""
@@ -162,14 +162,6 @@ TIMES = {
     "1e400": None,
 }
 
-TIME_FIELDS = {
-    "aws_cloudtrail": "eventTime",
-    "okta_system_log": "published",
-    "provider_events": "time",
-    "stripe_customers": "_fivetran_synced",
-    "stripe_subscriptions": "_fivetran_synced",
-}
-
 PROVIDER_NUMBERS = {
     ("timestamp", 1752177801810): "2025-07-10T20:03:21.810000",
     ("timestamp", "1752177801810"): "2025-07-10T20:03:21.810000",
@@ -204,9 +196,20 @@ def bent_records(name: str) -> list[dict[str, Any]]:
     return fields + members
 
 
+def kinds(name: str) -> list[dict[str, Any]]:
+    """Records of one kind each, with what they mean."""
+    return expected(name).get("kinds", [])
+
+
+def _nested(path: list[str], value: Any) -> Any:
+    return {path[0]: _nested(path[1:], value)} if path else value
+
+
 def groups(name: str) -> dict[str, list[str]]:
     """All records to map for a source, as text."""
-    records: dict[str, list[Any]] = {"bent": bent_records(name), "times": [{TIME_FIELDS[name]: text} for text in TIMES]}
+    records: dict[str, list[Any]] = {"bent": bent_records(name), "times": [], "kinds": [kind["record"] for kind in kinds(name)]}
+    if path := expected(name).get("time_field"):
+        records["times"] = [_nested(path.split("."), text) for text in TIMES]
     if name == "provider_events":
         records["kinds"] = [{"action": action, "status": status} for action, status in PROVIDER_ACTIONS]
         records["numbers"] = [{field: value} for field, value in PROVIDER_NUMBERS]

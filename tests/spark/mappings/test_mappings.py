@@ -24,8 +24,9 @@ from tests.spark.mappings.cases import (
     Verdict,
     bent_records,
     groups,
+    kinds,
 )
-from tests.spark.mappings.landed import EVENT_SOURCES, IDENTITY, LINEAGE, SOURCES, declaration, expected, parsed, silver
+from tests.spark.mappings.landed import EVENT_SOURCES, IDENTITY, LINEAGE, SOURCES, TIMED_SOURCES, declaration, expected, parsed, silver
 
 Rows = list[dict[str, Any]]
 Mapped = Callable[[str, str], Rows]
@@ -59,7 +60,7 @@ def _verdicts(rows: Rows) -> list[Verdict]:
 @pytest.mark.parametrize("name", EVENT_SOURCES)
 def test_hand_checked_records_map_field_by_field(mapped: Mapped, name: str) -> None:
     found = mapped(name, "samples")
-    cases = expected(name)
+    cases = expected(name)["records"]
     assert len(found) == CHECKED
     assert [case["line"] for case in cases] == list(range(1, CHECKED + 1))
     for case, row in zip(cases, found, strict=True):
@@ -118,7 +119,13 @@ def test_an_iam_user_has_one_identity_whether_the_sign_in_succeeds_or_not(mapped
     assert succeeds[IDENTITY] == fails[IDENTITY] == "AIDAEXAMPLE"
 
 
-@pytest.mark.parametrize("name", SOURCES)
+@pytest.mark.parametrize("name", [name for name in SOURCES if kinds(name)])
+def test_every_kind_of_record_is_told_apart(mapped: Mapped, name: str) -> None:
+    wanted = [kind["means"] and tuple(kind["means"]) for kind in kinds(name)]
+    assert _verdicts(mapped(name, "kinds")) == wanted
+
+
+@pytest.mark.parametrize("name", TIMED_SOURCES)
 def test_times_are_utc_and_what_is_no_time_is_null(mapped: Mapped, name: str) -> None:
     column = "event_time" if name in EVENT_SOURCES else "as_of"
     assert dict(zip(TIMES, (row[column] for row in mapped(name, "times")), strict=True)) == TIMES
@@ -147,22 +154,13 @@ def test_a_record_cannot_choose_its_tenant(spark: SparkSession) -> None:
     assert [(row.tenant_id, row.event_id) for row in frame.collect()] == [("acme", "e1")]
 
 
-FILLED = {
-    "aws_cloudtrail": {"request_id": 1.0, "ip": 0.6, "user_agent": 1.0, IDENTITY: 0.6, "user_email": 0.6, "event_time": 1.0},
-    "okta_system_log": {"event_time": 0.8, "action": 1.0, IDENTITY: 0.85, "ip": 0.85, "session_id": 0.7, "user_agent": 0.85},
-    "provider_events": {"event_time": 1.0, "request_id": 1.0, IDENTITY: 1.0, "http_status": 1.0, "user_agent": 0.6},
-    "stripe_customers": {"customer_id": 1.0, "external_id": 1.0, "created_at": 1.0, "as_of": 1.0, "balance": 1.0, "is_live": 1.0},
-    "stripe_subscriptions": {"subscription_id": 1.0, "customer_id": 1.0, "status": 1.0, "current_period_end": 1.0, "as_of": 1.0},
-}
-APPLICABLE_ROWS = {"aws_cloudtrail": 25, "okta_system_log": 19, "provider_events": 3, "stripe_customers": 12, "stripe_subscriptions": 2}
-
-
 @pytest.mark.parametrize("name", SOURCES)
 def test_the_demo_data_fills_the_columns_that_matter(mapped: Mapped, name: str) -> None:
     rows = [row for row in mapped(name, "demo") if row[APPLICABLE]]
-    assert len(rows) == APPLICABLE_ROWS[name]
-    shares = {column: sum(row[column] is not None for row in rows) / len(rows) for column in FILLED[name]}
-    assert {column: share for column, share in shares.items() if share < FILLED[name][column]} == {}
+    wanted = expected(name)["demo"]
+    assert len(rows) == wanted["applicable"]
+    shares = {column: sum(row[column] is not None for row in rows) / len(rows) for column in wanted["filled"]}
+    assert {column: share for column, share in shares.items() if share < wanted["filled"][column]} == {}
 
 
 def test_a_stripe_customer_maps_field_by_field(mapped: Mapped) -> None:
