@@ -13,9 +13,9 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from jobs.parse import parse_fields, to_type
-from jobs.records import is_record
-from lakehouse.ledger import Batch
-from lakehouse.sources import Source
+from jobs.records import PLACED, is_record
+from lakehouse.ledger import Batch, BatchFile
+from lakehouse.sources import LANDED_ON, Source
 from lakehouse.spark import checkpoint
 
 KEY = ("tenant_id", "event_id", "raw_hash")
@@ -34,13 +34,14 @@ def identify(records: DataFrame, source: Source, keys: DataFrame) -> DataFrame:
 
     Returns: records, the parsed fields that are not named like a bronze column, `_corrupt`, event_id, event_time, user_key, raw_hash.
     """
-    parsed = parse_fields(records, source)
+    landed_on = F.to_date(F.regexp_extract("_path", LANDED_ON, 1))
+    parsed = parse_fields(records, source).withColumn("landed_on", landed_on)
     established = {column.name for column in source.bronze.columns} - {"raw", "tenant_id"}
     user = F.expr(source.user) if source.user else F.lit(None)
     identified = parsed.select(
-        *(name for name in parsed.columns if name not in established),
-        to_type(F.expr(source.event_id), "string").alias("event_id"),
-        to_type(F.expr(source.event_time), "timestamp").alias("event_time"),
+        *(name for name in parsed.columns if name not in established and name != "landed_on"),
+        to_type(F.expr(source.event_id or "null"), "string").alias("event_id"),
+        to_type(F.expr(source.event_time_sql), "timestamp").alias("event_time"),
         F.xxhash64("raw").alias("raw_hash"),
         user.try_cast("string").alias("_user"),
     )
@@ -85,35 +86,40 @@ def splits_of(identified: DataFrame) -> tuple[list[Split], list[date]]:
     return [Split(row["_path"], row["_block"], row["first"], row["rows"]) for row in found], days
 
 
-def places(session: SparkSession, splits: Sequence[Split], keys: Mapping[str, str], *, renumber: bool) -> DataFrame:
-    """For each split, the landing key of its file and what to add to a number to have the place in the file.
+def places(session: SparkSession, splits: Sequence[Split], files: Mapping[str, BatchFile]) -> DataFrame:
+    """For each split, the landing key and the content's hash of its file, and what to add to a number to have the place in the file.
 
-    Without `renumber` the numbers are places already.
+    Args:
+        files: the file of each path.
     """
-    rows: list[tuple[str, int, str, int]] = []
+    rows: list[tuple[str, int, str, str, int]] = []
     path, before = "", 0
     for split in splits:
         before = before if split.path == path else 0
         path = split.path
-        rows.append((split.path, split.block, keys[split.path], before + 1 - split.first if renumber else 0))
+        shift = 0 if split.block == PLACED else before + 1 - split.first
+        rows.append((split.path, split.block, files[path].path, files[path].sha256, shift))
         before += split.rows
-    return session.createDataFrame(rows, "_path string, _block long, _source_file string, _shift long")
+    return session.createDataFrame(rows, "_path string, _block long, _source_file string, _sha256 string, _shift long")
 
 
 def stage(identified: DataFrame, place: DataFrame, source: Source, batch: Batch) -> DataFrame:
     """Bronze rows of a batch, blank lines left out, with the parsed fields, `_unreadable` and `_corrupt` still beside them."""
     created = F.lit(batch.created_at.isoformat()).cast("timestamp")
+    row = F.col("_number") + F.col("_shift")
+    by_place = F.concat_ws(":", "_sha256", row)
     return (
         identified.where(is_record(source))
         .join(F.broadcast(place), ["_path", "_block"])
-        .withColumn("_row", F.col("_number") + F.col("_shift"))
+        .withColumn("_row", row)
+        .withColumn("event_id", F.col("event_id") if source.event_id else by_place)
         .withColumn("event_date", F.to_date("event_time"))
         .withColumn("time_quality", _time_quality(F.col("event_time"), source.earliest, batch.created_at))
         .withColumn("_corrupt", F.coalesce("_unreadable", "_corrupt"))
         .withColumn("_batch_id", F.lit(batch.batch_id))
         .withColumn("_ingested_at", created)
         .withColumn("_ingest_date", F.to_date(created))
-        .drop("_path", "_block", "_number", "_shift", "_unreadable")
+        .drop("_path", "_block", "_number", "_sha256", "_shift", "_unreadable")
     )
 
 

@@ -28,7 +28,7 @@ from jobs.bronze import (
 )
 from jobs.context import Context
 from jobs.quarantine import held_back, quarantine_rows, take_out
-from jobs.records import key_of, read_records
+from jobs.records import PLACED, key_of, read_records
 from lakehouse import failpoints
 from lakehouse.delta import DeltaLog, append
 from lakehouse.errors import DataError
@@ -99,7 +99,9 @@ def _publish(context: Context, source: Source, batch: Batch, facts: Facts) -> No
     failpoints.reached(failpoints.PUBLISHED)
     if commit:
         judge_published(context, source.name, source.bronze, facts, commit.version - 1)
-    context.ledger(source).record(batch, State.BRONZE, counts)
+    ledger = context.ledger(source)
+    ledger.record(batch, State.BRONZE, counts)
+    ledger.remove_copies(batch)
     failpoints.reached(failpoints.RECORDED)
     _fill(context, source, batch, counts, facts)
 
@@ -120,7 +122,7 @@ def _publish_staged(context: Context, source: Source, batch: Batch, facts: Facts
     identified = _identified(context, source, batch)
     failpoints.reached(failpoints.READING)
     splits, days = splits_of(identified)
-    place = places(context.session, splits, {s.path: key_of(context.settings, s.path) for s in splits}, renumber=batch.release is None)
+    place = places(context.session, splits, {s.path: batch.by_path[key_of(context.settings, s.path)] for s in splits})
     contract = contract_for(source.bronze)
     judged = with_reasons(stage(identified, place, source, batch), [(r.name, r.violated) for r in contract.row_rules])
     marked = with_duplicates(judged, _published_keys(context, source, batch, days), KEY)
@@ -143,10 +145,11 @@ def _identified(context: Context, source: Source, batch: Batch) -> DataFrame:
     if batch.release:
         held = held_back(context.session, "bronze", batch.release)
         records = held.select(
-            "raw", F.col("_source_file").alias("_path"), F.lit(0).cast("long").alias("_block"), F.col("_row").alias("_number"),
+            "raw", F.col("_source_file").alias("_path"), F.lit(PLACED).cast("long").alias("_block"), F.col("_row").alias("_number"),
             F.lit(None).cast("string").alias("_unreadable"), "tenant_id",
         )  # fmt: skip
     else:
+        context.ledger(source).restore_copies(batch)
         tenant = F.regexp_extract(F.col("_path"), r"/tenant=([^/]+)/", 1)
         records = read_records(context.session, context.settings, source, batch).withColumn("tenant_id", tenant)
     return checkpoint(identify(records, source, keys))

@@ -183,13 +183,11 @@ def _publish_staged(context: Context, source: Source, declared: Table, portion: 
 
 
 def expand(rows: DataFrame, source: Source) -> DataFrame:
-    """One row per event that a record stands for; the second and further ones get `#n` behind their event id."""
+    """One row per event that a record stands for, with its number as `copy`; from the second one on `#n` is behind the event id."""
     if source.silver.expand is None:
-        return rows
-    numbered = rows.withColumn("_copy", F.explode(F.sequence(F.lit(1), _copies(source.silver.expand))))
-    return numbered.withColumn(
-        "event_id", F.when(F.col("_copy") > 1, F.concat_ws("#", "event_id", "_copy")).otherwise(F.col("event_id"))
-    ).drop("_copy")
+        return rows.withColumn("copy", F.lit(1))
+    numbered = rows.withColumn("copy", F.explode(F.sequence(F.lit(1), _copies(source.silver.expand))))
+    return numbered.withColumn("event_id", F.when(F.col("copy") > 1, F.concat_ws("#", "event_id", "copy")).otherwise(F.col("event_id")))
 
 
 def compare_events(context: Context, judged: DataFrame, declared: Table, portion: Portion) -> DataFrame:

@@ -13,9 +13,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, fields, replace
 from datetime import UTC, datetime
 from enum import StrEnum
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import accumulate, groupby, takewhile
-from typing import Any
+from typing import IO, Any
 
 import orjson
 
@@ -24,6 +24,8 @@ from lakehouse.landing import Inspected, inspect, tenant_of
 from lakehouse.ops.store import OpsReader, OpsWriter
 from lakehouse.settings import Settings
 from lakehouse.sources import Source
+from lakehouse.split_copies import copies_of, key_of_copy, put_copy, remove_copies
+from lakehouse.splitting import Record, split
 from lakehouse.store import StoredObject, list_objects, put_if_absent, s3_client
 from lakehouse.tables import table
 
@@ -58,7 +60,12 @@ class State(StrEnum):
 
 @dataclass(frozen=True)
 class BatchFile:
-    """A file of a batch: its key, content, and the records counted in it before parsing."""
+    """A file of a batch: its key, content, and the records counted in it before parsing.
+
+    Args:
+        as_it_lies: whether Spark reads the landed file; otherwise it reads the copy of its records (lakehouse.split_copies).
+        problem: why not all of the file can be read, or kept in a table.
+    """
 
     path: str
     sha256: str
@@ -68,8 +75,11 @@ class BatchFile:
     first_seen: datetime
     tenant_id: str
     records: int
-    header: tuple[str, ...] = ()
+    as_it_lies: bool = False
     problem: str | None = None
+
+
+BATCH_FILE_FIELDS = frozenset(f.name for f in fields(BatchFile))
 
 
 @dataclass(frozen=True)
@@ -122,10 +132,9 @@ class Batch:
             files=tuple(
                 BatchFile(
                     **{
-                        **f,
+                        **{name: value for name, value in f.items() if name in BATCH_FILE_FIELDS},
                         "modified_at": datetime.fromisoformat(f["modified_at"]),
                         "first_seen": datetime.fromisoformat(f["first_seen"]),
-                        "header": tuple(f["header"]),
                     }
                 )
                 for f in read["files"]
@@ -238,13 +247,14 @@ class Ledger:
         return [f for f in batch.files if f.path in lost or now.get(f.path) != f.etag]
 
     def expire(self, before: datetime) -> int:
-        """Remove the landed copies of files published before a time, none of whose rows is held back. Returns how many.
+        """Remove the landed copies of files published before a time, of which all rows are in a table. Returns how many.
 
         What has been landed under the same key since stays; the copy of the earlier content is recorded as gone.
         """
         latest = self._latest()
         content = {(row["path"], row["etag"]): row["sha256"] for row in latest}
-        old = [r for r in latest if r["state"] == State.PUBLISHED and r["modified_at"] < before and not r["held_back"]]
+        done = [r for r in latest if r["state"] == State.PUBLISHED and not r["held_back"] and not r["reason"]]
+        old = [r for r in done if r["modified_at"] < before]
         removed: set[tuple[str, str]] = set()
         for _, together in groupby(sorted(old, key=_folder_of), _folder_of):
             removed |= self._remove({(row["path"], row["sha256"]) for row in together}, content)
@@ -330,13 +340,34 @@ class Ledger:
         return files, aside
 
     def _inspect(self, found: StoredObject) -> Inspected:
-        body = self._client.get_object(Bucket=self._settings.landing_bucket, Key=found.key)["Body"]
-        return inspect(self._source, found.key, body)
+        return inspect(self._source, found.key, lambda: self._opened(found.key), partial(self._put_copy, found.key, found.etag))
+
+    def _opened(self, key: str) -> IO[bytes]:
+        body: IO[bytes] = self._client.get_object(Bucket=self._settings.landing_bucket, Key=key)["Body"]
+        return body
+
+    def _put_copy(self, path: str, etag: str, records: Iterable[Record]) -> None:
+        put_copy(self._settings, self._source.name, path, etag, records)
+
+    def restore_copies(self, batch: Batch) -> None:
+        """Make the copies of a batch's files anew that are no longer there."""
+        wanted = {self._copy(file): file for file in batch.files if not file.as_it_lies}
+        missing = wanted.keys() - copies_of(self._settings, self._source.name) if wanted else ()
+        for key in missing:
+            file = wanted[key]
+            self._put_copy(file.path, file.etag, split(self._source, file.path, self._opened(file.path).read))
+
+    def remove_copies(self, batch: Batch) -> None:
+        """Remove the copies of a batch that has been read."""
+        remove_copies(self._settings, (self._copy(file) for file in batch.files if not file.as_it_lies))
+
+    def _copy(self, file: BatchFile) -> str:
+        return key_of_copy(self._source.name, file.path, file.etag)
 
     def _row(
         self, file: BatchFile, batch: Batch | None, state: State, counts: FileCounts | None, reason: str | None = None
     ) -> dict[str, Any]:
-        facts = {k: v for k, v in asdict(file).items() if k not in ("header", "problem")}
+        facts = {k: v for k, v in asdict(file).items() if k not in ("as_it_lies", "problem")}
         return {
             **facts,
             "source": self._source.name,
@@ -368,6 +399,5 @@ def _was_lost(row: Mapping[str, Any]) -> bool:
 
 
 def _batch_file(found: StoredObject, seen: Inspected, first_seen: datetime, tenant_id: str) -> BatchFile:
-    return BatchFile(
-        found.key, seen.sha256, found.etag, found.size, found.modified_at, first_seen, tenant_id, seen.records, seen.header, seen.problem
-    )
+    landed = (found.key, seen.sha256, found.etag, found.size, found.modified_at)
+    return BatchFile(*landed, first_seen, tenant_id, seen.records, seen.as_it_lies, seen.problem)

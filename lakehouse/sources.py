@@ -10,12 +10,24 @@ from collections.abc import Iterator, Mapping
 from datetime import date
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
+from zoneinfo import available_timezones
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    StringConstraints,
+    Tag,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from lakehouse.errors import ConfigurationError
+from lakehouse.patterns import groups
 from lakehouse.settings import Settings
 from lakehouse.tables import SPARK_LAYERS, TABLES, Table, bronze_table
 from lakehouse.tables.bronze import BRONZE_COLUMNS
@@ -25,11 +37,14 @@ SqlExpression = Annotated[str, StringConstraints(min_length=1, strip_whitespace=
 
 
 class Format(StrEnum):
-    """How records lie in a file; each also gzipped."""
+    """How records lie in a file; each also packed with gzip or zstd."""
 
     JSON_LINES = "json_lines"
+    JSON_ARRAY = "json_array"
     JSON_WRAPPED = "json_wrapped"
     CSV = "csv"
+    PARQUET = "parquet"
+    TEXT = "text"
 
 
 class Declared(BaseModel):
@@ -41,7 +56,8 @@ class Declared(BaseModel):
 class SilverMapping(Declared):
     """How a bronze record becomes silver rows.
 
-    Expressions are Spark SQL over the source's `fields` and `derived`, and the columns of bronze.
+    Expressions are Spark SQL over the source's `fields` and `derived`, the columns of bronze, and `copy`: which of the rows that a
+    record expands to this one is, from 1.
     """
 
     table: str = Field(description="silver table that the records go to")
@@ -83,6 +99,50 @@ FILLED_BY_THE_LAKE = frozenset(
 """Silver columns that come from bronze's own columns unless the mapping says otherwise."""
 
 
+class TimeText(Declared):
+    """A time as text that lacks its year or zone, which the declaration supplies."""
+
+    text: SqlExpression = Field(description="the text, over the fields")
+    format: str = Field(description="its datetime pattern in Spark's words, without the year where `year` supplies it")
+    zone: str = Field(default="UTC", description="IANA zone of the times")
+    year: int | Literal["landed"] | None = Field(
+        default=None,
+        description="the year of all times; or `landed`: the latest one in which a time is not after the day that follows the landing",
+    )
+
+    @field_validator("zone")
+    @classmethod
+    def _is_a_zone(cls, zone: str) -> str:
+        if zone not in available_timezones():
+            raise ValueError(f"{zone!r} is no IANA zone, such as Europe/Berlin")
+        return zone
+
+    @property
+    def sql(self) -> str:
+        """The time as a timestamp in UTC, over the fields and `landed_on`."""
+        text = f"regexp_replace(trim({self.text}), ' +', ' ')"
+        if self.year is None:
+            return self._in_utc(f"try_to_timestamp({text}, '{self.format}')")
+        if isinstance(self.year, int):
+            return self._in_utc(self._with_year(str(self.year), text))
+        # Four years back, since a 29 February is in one year of four.
+        latest = "cast(date_add(landed_on, 2) as timestamp)"
+        candidates = [self._in_utc(self._with_year(f"(year(landed_on) - {ago})", text)) for ago in (-1, 0, 1, 2, 3, 4)]
+        return f"coalesce({', '.join(f'case when {one} < {latest} then {one} end' for one in candidates)})"
+
+    def _with_year(self, year: str, text: str) -> str:
+        return f"try_to_timestamp(concat({year}, ' ', {text}), 'yyyy {self.format}')"
+
+    def _in_utc(self, time: str) -> str:
+        return f"to_utc_timestamp({time}, '{self.zone}')"
+
+
+EventTime = Annotated[
+    Annotated[TimeText, Tag("TimeText")] | Annotated[SqlExpression, Tag("SQL")],
+    Discriminator(lambda told: "TimeText" if isinstance(told, dict | TimeText) else "SQL"),
+]
+
+
 class Source(Declared):
     """One source of records: where they land, how they read, what identifies them, and how they map to silver."""
 
@@ -91,24 +151,49 @@ class Source(Declared):
     owner: str = "data-team"
     format: Format
     records_field: str | None = Field(default=None, description="for json_wrapped: the field that holds the array of records")
+    pattern: str | None = Field(
+        default=None,
+        description="for text: the shape of a line, by a name of lakehouse.patterns or as a regular expression with named groups",
+    )
+    delimiter: Annotated[str, StringConstraints(min_length=1, max_length=1)] = Field(default=",", description="for csv")
     fields: Mapping[str, str] = Field(
-        description="field to Spark SQL type; declare a scalar as string unless its type is certain. For csv every field is a string"
+        default_factory=dict,
+        description="field to Spark SQL type; declare a scalar as string unless its type is certain. For csv every field is a string, but "
+        "for cells that hold an object or an array as JSON or as a Python literal. For text the pattern's groups are the fields",
     )
     derived: Mapping[Identifier, SqlExpression] = Field(
         default_factory=dict, description="values that several expressions need, over `raw`, the fields and the derived ones above"
     )
-    event_id: SqlExpression = Field(description="identity of a record within tenant and source, over `raw`, fields and derived")
-    event_time: SqlExpression = Field(description="when it happened, as a timestamp in UTC, over the fields")
+    event_id: SqlExpression | None = Field(
+        default=None,
+        description="identity of a record within tenant and source, over `raw`, fields and derived; without one, the SHA-256 of the file's "
+        "content and the record's place in it",
+    )
+    event_time: EventTime = Field(description="when it happened, as a timestamp in UTC, over the fields; or as TimeText")
     earliest: date = Field(description="earliest plausible day; older event times are kept, flagged and left out of gold")
     user: SqlExpression | None = Field(default=None, description="identity of the user, as text; bronze keeps only its HMAC")
     expected_every_minutes: int | None = Field(default=None, ge=1, description="how often files should come")
     max_rejected_share: float = Field(default=0.2, ge=0, le=1, description="a tenant's slice with more rejected rows is held back")
     silver: SilverMapping
 
+    @model_validator(mode="before")
+    @classmethod
+    def _text_has_the_fields_of_its_pattern(cls, told: Any) -> Any:
+        if not isinstance(told, dict) or told.get("format") != Format.TEXT or not isinstance(told.get("pattern"), str) or "fields" in told:
+            return told
+        return {**told, "fields": dict.fromkeys(groups(told["pattern"]), "string")}
+
     @model_validator(mode="after")
-    def _wrapped_needs_field(self) -> Source:
-        if (self.format is Format.JSON_WRAPPED) != (self.records_field is not None):
-            raise ValueError("records_field belongs to format json_wrapped, and only there")
+    def _each_format_has_its_own(self) -> Source:
+        for name, value, format_ in (("records_field", self.records_field, Format.JSON_WRAPPED), ("pattern", self.pattern, Format.TEXT)):
+            if (self.format is format_) != (value is not None):
+                raise ValueError(f"{name} belongs to format {format_}, and only there")
+        if self.delimiter != "," and self.format is not Format.CSV:
+            raise ValueError("delimiter belongs to format csv")
+        if not self.fields:
+            raise ValueError("fields: at least one is needed")
+        if self.pattern is not None and tuple(self.fields) != groups(self.pattern):
+            raise ValueError("fields: for text they are the groups of the pattern; leave them out")
         return self
 
     @model_validator(mode="after")
@@ -119,6 +204,11 @@ class Source(Declared):
         if twice:
             raise ValueError(f"Spark does not tell upper from lower case, so these names mean two things: {', '.join(twice)}")
         return self
+
+    @property
+    def event_time_sql(self) -> str:
+        """The event time as Spark SQL over the fields and `landed_on`."""
+        return self.event_time.sql if isinstance(self.event_time, TimeText) else self.event_time
 
     @property
     def bronze(self) -> Table:
@@ -171,9 +261,8 @@ def _line_of(node: yaml.Node | None, location: tuple[Any, ...]) -> int:
     line = node.start_mark.line + 1 if node else 1
     for key in location:
         children = {k.value: (k, v) for k, v in node.value} if isinstance(node, yaml.MappingNode) else {}
-        if key not in children:
-            break
-        line, node = children[key][0].start_mark.line + 1, children[key][1]
+        if key in children:
+            line, node = children[key][0].start_mark.line + 1, children[key][1]
     return line
 
 
@@ -209,6 +298,8 @@ def spark_tables(sources: Mapping[str, Source]) -> list[Table]:
     return [declared for declared in declared_tables(sources) if declared.layer in SPARK_LAYERS]
 
 
+LANDED_ON = r"/date=(\d{4}-\d\d-\d\d)/"
+"""The day of landing, within a landing key or address."""
 LANDING_KEY = re.compile(
     r"^(?P<source>[a-z][a-z0-9_]*)/date=(?P<date>\d{4}-\d\d-\d\d)/tenant=(?P<tenant>[a-z0-9][a-z0-9_-]{0,62})/(?P<name>[^/].*)$"
 )

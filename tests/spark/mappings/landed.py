@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import csv
-import json
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import date, datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -15,14 +13,18 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from jobs.parse import parse_fields
+from jobs.refine import expand
 from jobs.silver import map_to_silver
 from lakehouse.settings import SHIPPED_SOURCES
 from lakehouse.sources import Source, read_source
+from lakehouse.splitting import split
 from lakehouse.tables import TABLES
 
 DATA = Path(__file__).resolve().parents[2] / "data"
 DEMO = Path(__file__).resolve().parents[3] / "demo_data"
 TENANT = "acme"
+LANDED_ON = date(2026, 3, 1)
+"""The day on which records without a year are taken to have landed."""
 SOURCES = tuple(sorted(path.stem for path in SHIPPED_SOURCES.glob("*.yaml")))
 
 LINEAGE = ("tenant_id", "source", "event_date", "time_quality", "mapping_version", "_source_file", "_row", "_batch_id", "_ingested_at")
@@ -38,9 +40,18 @@ def declaration(name: str) -> Source:
     return source
 
 
+def records_of(name: str, folder: Path) -> list[str]:
+    """The records of all files of a folder, as bronze has their text; those that no text is left of are left out."""
+    texts: list[str] = []
+    for path in sorted(p for p in folder.iterdir() if not p.name.startswith("LICENSE")):
+        with path.open("rb") as file:
+            texts += [record.raw.decode("utf-8", "replace") for record in split(declaration(name), path.name, file.read) if record.raw]
+    return texts
+
+
 def samples(name: str) -> list[str]:
     """The sample records of an event source, as text."""
-    return (DATA / "samples" / name / "records.jsonl").read_text(encoding="utf-8").splitlines()
+    return records_of(name, DATA / "samples" / name)
 
 
 @cache
@@ -59,16 +70,7 @@ TIMED_SOURCES = tuple(name for name in SOURCES if expected(name).get("time_field
 
 def demo_records(name: str) -> list[str]:
     """All records of a source's demo files, as text."""
-    records: list[str] = []
-    for path in sorted(p for p in (DEMO / name).iterdir() if p.suffix in (".json", ".jsonl", ".csv")):
-        text = path.read_text(encoding="utf-8")
-        if path.suffix == ".json":
-            records += [json.dumps(record) for record in json.loads(text)["Records"]]
-        elif path.suffix == ".jsonl":
-            records += text.splitlines()
-        else:
-            records += [json.dumps({k: v for k, v in row.items() if v}) for row in csv.DictReader(text.splitlines())]
-    return records
+    return records_of(name, DEMO / name)
 
 
 def parsed(spark: SparkSession, name: str, records: Sequence[str | None]) -> DataFrame:
@@ -78,8 +80,9 @@ def parsed(spark: SparkSession, name: str, records: Sequence[str | None]) -> Dat
     read = parse_fields(spark.createDataFrame(rows, "_row long, tenant_id string, raw string"), source)
     identity = F.expr(source.user) if source.user else F.lit(None)
     return (
-        read.withColumn("event_id", F.expr(source.event_id))
-        .withColumn("event_time", F.expr(source.event_time))
+        read.withColumn("event_id", F.expr(source.event_id) if source.event_id else F.concat(F.lit("file:"), "_row"))
+        .withColumn("landed_on", F.lit(LANDED_ON))
+        .withColumn("event_time", F.expr(source.event_time_sql))
         .withColumn("event_date", F.to_date("event_time"))
         .withColumn("time_quality", F.lit("plausible"))
         .withColumn("user_key", identity.cast("string"))
@@ -91,8 +94,8 @@ def parsed(spark: SparkSession, name: str, records: Sequence[str | None]) -> Dat
 
 def silver(spark: SparkSession, name: str, records: Sequence[str | None]) -> list[dict[str, Any]]:
     """The silver rows of records in their order, without lineage; times as text."""
-    mapped = map_to_silver(parsed(spark, name, records), declaration(name))
+    mapped = map_to_silver(expand(parsed(spark, name, records), declaration(name)), declaration(name))
     times = [c.name for c in TABLES[declaration(name).silver.table].columns if c.type == "timestamp"]
     as_text = mapped.withColumns({name: F.date_format(name, "yyyy-MM-dd'T'HH:mm:ss.SSSSSS") for name in times})
-    rows = [row.asDict() for row in as_text.orderBy("_row").collect()]
+    rows = [row.asDict() for row in as_text.orderBy("_row", "event_id").collect()]
     return [{IDENTITY if k == "user_key" else k: v for k, v in row.items() if k not in LINEAGE} for row in rows]

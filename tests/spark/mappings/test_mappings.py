@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from pyspark.sql import SparkSession
 
+from jobs.refine import expand
 from jobs.silver import APPLICABLE, map_to_silver
 from lakehouse.tables import TABLES
 from tests.spark.mappings.cases import (
@@ -74,7 +75,7 @@ def test_hand_checked_records_map_field_by_field(mapped: Mapped, name: str) -> N
 def test_silver_has_the_declared_columns_in_order_and_type(spark: SparkSession, name: str) -> None:
     source = declaration(name)
     table = TABLES[source.silver.table]
-    found = map_to_silver(parsed(spark, name, ["{}"]), source)
+    found = map_to_silver(expand(parsed(spark, name, ["{}"]), source), source)
     assert found.columns == [*table.column_names, APPLICABLE]
     assert [kind for _, kind in found.dtypes[:-1]] == [{"long": "bigint"}.get(c.type, c.type) for c in table.columns]
 

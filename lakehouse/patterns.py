@@ -1,0 +1,51 @@
+"""Shapes of lines of text, by name: regular expressions whose named groups are the fields.
+
+Does not belong here: what the fields mean (assets/sources), or reading anything.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+SYSLOG = (
+    r"(?:<(?<priority>[0-9]{1,3})>)?(?<time>[A-Z][a-z]{2} +[0-9]{1,2} [0-9]{2}:[0-9]{2}:[0-9]{2}) (?<host>[^ ]+) "
+    r"(?<program>[^ \[:]+)(?:\[(?<pid>[0-9]+)\])?: "
+    r"(?:message repeated (?<repeated>[0-9]+) times: \[ ?(?<repeated_message>.*)\]|(?<message>.*))"
+)
+"""BSD syslog (RFC 3164) as rsyslog writes it to files: no year, no zone; rsyslog folds equal messages into one."""
+
+SYSLOG_ISO = (
+    r"(?:<(?<priority>[0-9]{1,3})>)?(?<time>[0-9]{4}-[0-9]{2}-[0-9]{2}T[^ ]+) (?<host>[^ ]+) "
+    r"(?<program>[^ \[:]+)(?:\[(?<pid>[0-9]+)\])?: "
+    r"(?:message repeated (?<repeated>[0-9]+) times: \[ ?(?<repeated_message>.*)\]|(?<message>.*))"
+)
+"""The same with times of RFC 3339, rsyslog's default since Debian 12."""
+
+COMBINED_LOG = (
+    r'(?<client>[^ ]+) (?<identity>[^ ]+) (?<user>[^ ]+|"[^"]*") \[(?<time>[^\]]+)\] '
+    r'"(?:(?<method>[A-Z]+) (?<path>[^ "]*)(?: (?<protocol>HTTP/[0-9.]+))?|(?<request>(?:[^"\\]|\\.)*))" '
+    r'(?<status>[0-9]{3}) (?<bytes>[0-9]+|-)(?: "(?<referrer>(?:[^"\\]|\\.)*)"(?: "(?<user_agent>(?:[^"\\]|\\.)*)")?)?.*'
+)
+"""Apache's and nginx's common and combined log format; what is no HTTP request line is in `request`."""
+
+PATTERNS: Mapping[str, str] = {"syslog": SYSLOG, "syslog_iso": SYSLOG_ISO, "combined_log": COMBINED_LOG}
+
+GROUP = re.compile(r"\(\?<(?P<name>[a-zA-Z][a-zA-Z0-9_]*)>")
+
+
+def expression(pattern: str) -> str:
+    """The regular expression of a pattern's name, or the expression itself."""
+    return PATTERNS.get(pattern, pattern)
+
+
+def groups(pattern: str) -> tuple[str, ...]:
+    """The fields of a pattern, in order. Raises ValueError where it is neither a name nor a regular expression with named groups."""
+    text = expression(pattern)
+    try:
+        compiled = re.compile(GROUP.sub(lambda group: f"(?P<{group['name']}>", text))
+    except re.error as error:
+        raise ValueError(f"neither a named pattern ({', '.join(PATTERNS)}) nor a regular expression: {error}") from error
+    if not compiled.groupindex or compiled.groups != len(compiled.groupindex):
+        raise ValueError(f"{pattern!r}: all groups are named, as (?<field>...), and there is at least one; others are (?:...)")
+    return tuple(compiled.groupindex)
