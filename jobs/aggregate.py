@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 
 from pyspark.errors import AnalysisException
 from pyspark.sql import DataFrame
@@ -17,6 +17,7 @@ from pyspark.sql import DataFrame
 from dq_checks import Stage
 from jobs.audit import audit, judge_published, lineage, view_of
 from jobs.context import Context
+from jobs.days import around
 from jobs.gold import TRANSFORMS, attempts, only_days, with_day
 from lakehouse import failpoints
 from lakehouse.delta import Changes, DeltaLog, replace
@@ -91,7 +92,7 @@ def taken_in(declared: Table) -> str:
 
 
 def _reached(declared: Table, touched: Iterable[date]) -> frozenset[date]:
-    return frozenset(day + timedelta(days=n) for day in touched for n in range(declared.reach_days + 1))
+    return frozenset(around(touched, 0, declared.reach_days))
 
 
 def _touched(context: Context, declared: Table, changes: Changes) -> set[date]:
@@ -133,13 +134,13 @@ def _days_to_read(work: Work) -> set[date] | None:
     if work.days is None:
         return None
     if work.declared.inputs[0] != AUTH_EVENTS:
-        return {day - timedelta(days=n) for day in work.days for n in range(work.declared.reach_days + 1)}
+        return around(work.days, work.declared.reach_days, 0)
     return set(work.days) if work.declared.partition_by[0] == "event_date" else _around(work.days)
 
 
 def _around(days: Iterable[date]) -> set[date]:
     """The days with those next to them: zones are up to 14 hours away, so a zone's day shares hours with up to three UTC days."""
-    return {day + timedelta(days=n) for day in days for n in (-1, 0, 1)}
+    return around(days, 1, 1)
 
 
 def _rows_to_read(context: Context, work: Work) -> int:

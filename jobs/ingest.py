@@ -27,6 +27,7 @@ from jobs.bronze import (
     with_reasons,
 )
 from jobs.context import Context
+from jobs.drift import SCHEMA_DRIFT, Seen, look, tell, undeclared_fields
 from jobs.quarantine import held_back, quarantine_rows, take_out
 from jobs.records import PLACED, key_of, read_records
 from lakehouse import failpoints
@@ -34,7 +35,7 @@ from lakehouse.delta import DeltaLog, append
 from lakehouse.errors import DataError
 from lakehouse.ledger import Batch, FileCounts, Release, State
 from lakehouse.ops.runs import Facts
-from lakehouse.sources import Source
+from lakehouse.sources import Drift, Source
 from lakehouse.spark import checkpoint, tune
 from lakehouse.tables.bronze import QUARANTINE
 from lakehouse.tenants import TenantRegistry, tenant_key
@@ -90,7 +91,8 @@ def _publish(context: Context, source: Source, batch: Batch, facts: Facts) -> No
     facts.rows_read = batch.records
     tune(context.session, batch.records)
     was_committed = _is_committed(context, source, batch)
-    counts = {} if was_committed else _publish_staged(context, source, batch, facts)
+    seen = look(context, source, batch)
+    counts = {} if was_committed else _publish_staged(context, source, batch, seen, facts)
     commit = DeltaLog(context.settings, source.bronze).commit_of(batch.batch_id)
     if was_committed or (commit and commit.facts["run_id"] != context.run.run_id):
         counts = _recount(context, source, batch)
@@ -99,6 +101,7 @@ def _publish(context: Context, source: Source, batch: Batch, facts: Facts) -> No
     failpoints.reached(failpoints.PUBLISHED)
     if commit:
         judge_published(context, source.name, source.bronze, facts, commit.version - 1)
+    tell(context, source, batch, seen, facts)
     ledger = context.ledger(source)
     ledger.record(batch, State.BRONZE, counts)
     ledger.remove_copies(batch)
@@ -118,16 +121,23 @@ def release_transaction(batch: Batch) -> str:
     return f"{batch.batch_id}.release"
 
 
-def _publish_staged(context: Context, source: Source, batch: Batch, facts: Facts) -> dict[str, FileCounts]:
+def _with_frozen(held: dict[str, list[str]], source: Source, seen: Mapping[str, Seen]) -> dict[str, list[str]]:
+    """Slices to hold back, with those of tenants whose records have changed where the source is frozen."""
+    frozen = [tenant for tenant, found in seen.items() if source.drift is Drift.FREEZE and found.drift]
+    return held | {tenant: [*held.get(tenant, []), SCHEMA_DRIFT] for tenant in frozen}
+
+
+def _publish_staged(context: Context, source: Source, batch: Batch, seen: Mapping[str, Seen], facts: Facts) -> dict[str, FileCounts]:
     identified = _identified(context, source, batch)
     failpoints.reached(failpoints.READING)
     splits, days = splits_of(identified)
     place = places(context.session, splits, {s.path: batch.by_path[key_of(context.settings, s.path)] for s in splits})
     contract = contract_for(source.bronze)
-    judged = with_reasons(stage(identified, place, source, batch), [(r.name, r.violated) for r in contract.row_rules])
+    rules = [(r.name, r.violated) for r in contract.row_rules] + undeclared_fields(source)
+    judged = with_reasons(stage(identified, place, source, batch), rules)
     marked = with_duplicates(judged, _published_keys(context, source, batch, days), KEY)
     view, variables = view_of(marked, source.bronze), {"max_rejected_share": str(source.max_rejected_share)}
-    held = {} if batch.release else failing_slices(context, contract, view, variables)
+    held = {} if batch.release else _with_frozen(failing_slices(context, contract, view, variables), source, seen)
     audit(context, source.name, source.bronze, view, Stage.BATCH, facts, variables)
     disposed = with_disposition(marked, held)
     counts = _count(disposed, batch, facts)

@@ -9,7 +9,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from lakehouse.patterns import expression
-from lakehouse.sources import Source
+from lakehouse.sources import COPY, Source
 
 CORRUPT = "_corrupt"
 UNPARSEABLE = "unparseable"
@@ -21,7 +21,7 @@ _OPTIONS = {"mode": "PERMISSIVE", "columnNameOfCorruptRecord": "_malformed", "al
 
 
 def parse_fields(bronze: DataFrame, source: Source) -> DataFrame:
-    """Add the source's fields and derived values, and `_corrupt`: why a record cannot be used, else null.
+    """Add the source's fields and derived values, `copy` (1), and `_corrupt`: why a record cannot be used, else null.
 
     Needs a column `raw`; for CSV and Parquet that is a JSON object of column to value. A field that is called like a column of `bronze` is
     left out: what the lake has established (`tenant_id`, later `event_id`) is never replaced by what a record claims.
@@ -32,6 +32,11 @@ def parse_fields(bronze: DataFrame, source: Source) -> DataFrame:
     reason = F.when(record.isNull(), UNPARSEABLE).when(F.col("_read").getField("_malformed").isNotNull(), TYPE_CONFLICT)
     fields = [record.getField(name).alias(name) for name in source.fields if name.lower() not in taken]
     parsed = read.select(*bronze.columns, *fields, reason.alias(CORRUPT))
+    return derive(parsed.withColumn(COPY, F.lit(1)), source)
+
+
+def derive(parsed: DataFrame, source: Source) -> DataFrame:
+    """Add the source's derived values, or compute them again."""
     for name, derived in source.derived.items():
         parsed = parsed.withColumn(name, F.expr(derived))
     return parsed

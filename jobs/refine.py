@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import date, timedelta
+from datetime import date
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
@@ -17,7 +17,8 @@ from jobs.audit import audit, failing_slices, judge_published, lineage, view_of
 from jobs.books import SilverCounts, agree, balance_silver
 from jobs.bronze import with_reasons
 from jobs.context import Context
-from jobs.parse import CORRUPT, parse_fields
+from jobs.days import around
+from jobs.parse import CORRUPT, derive, parse_fields
 from jobs.quarantine import held_back, quarantine_rows, take_out
 from jobs.silver import APPLICABLE, map_to_silver
 from lakehouse import failpoints
@@ -25,7 +26,7 @@ from lakehouse.delta import TRANSACTION_VERSION, Commit, DeltaLog, append, ident
 from lakehouse.errors import ConfigurationError
 from lakehouse.ledger import Batch, Release, State
 from lakehouse.ops.runs import Facts
-from lakehouse.sources import Source
+from lakehouse.sources import COPY, Source
 from lakehouse.spark import checkpoint, tune
 from lakehouse.tables import Table, table
 from lakehouse.tables.bronze import QUARANTINE
@@ -185,9 +186,10 @@ def _publish_staged(context: Context, source: Source, declared: Table, portion: 
 def expand(rows: DataFrame, source: Source) -> DataFrame:
     """One row per event that a record stands for, with its number as `copy`; from the second one on `#n` is behind the event id."""
     if source.silver.expand is None:
-        return rows.withColumn("copy", F.lit(1))
-    numbered = rows.withColumn("copy", F.explode(F.sequence(F.lit(1), _copies(source.silver.expand))))
-    return numbered.withColumn("event_id", F.when(F.col("copy") > 1, F.concat_ws("#", "event_id", "copy")).otherwise(F.col("event_id")))
+        return rows
+    numbered = rows.withColumn(COPY, F.explode(F.sequence(F.lit(1), _copies(source.silver.expand))))
+    copies = derive(numbered, source) if source.derives_by_copy else numbered
+    return copies.withColumn("event_id", F.when(F.col(COPY) > 1, F.concat_ws("#", "event_id", COPY)).otherwise(F.col("event_id")))
 
 
 def compare_events(context: Context, judged: DataFrame, declared: Table, portion: Portion) -> DataFrame:
@@ -218,7 +220,7 @@ def _published_events(context: Context, declared: Table, good: DataFrame, said: 
     days = [row["event_date"] for row in good.select("event_date").distinct().collect()]
     if not days or DeltaLog(context.settings, declared).version < 1:
         return context.session.createDataFrame([], f"{', '.join(f'{k} string' for k in key)}, _known long")
-    searched = sorted({day + timedelta(days=n) for day in days for n in range(-SAME_ID_WITHIN_DAYS, SAME_ID_WITHIN_DAYS + 1)})
+    searched = sorted(around(days, SAME_ID_WITHIN_DAYS, SAME_ID_WITHIN_DAYS))
     stays = f"not ({portion.replaces})" if portion.replaces else "true"
     published = context.session.table(declared.name).where(F.col("event_date").isin(searched)).where(stays)
     repeated = published.join(good.select(*key).distinct(), key, "left_semi")

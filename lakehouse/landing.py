@@ -6,13 +6,18 @@ Does not belong here: where records begin and end (lakehouse.splitting), batches
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import IO
 
+from lakehouse.drift import Sample
 from lakehouse.sources import LANDING_KEY, Source
 from lakehouse.splitting import LINE_FORMATS, Record, count_as_it_lies, split
 from lakehouse.unpacking import CHUNK_BYTES
+
+ALL_SAMPLED = 200
+SAMPLED_EACH = 100
+"""Of the records that are split here: the first ones, then one in so many."""
 
 
 @dataclass(frozen=True)
@@ -23,12 +28,14 @@ class Inspected:
         sha256: of the content as landed.
         records: records counted without parsing their fields.
         as_it_lies: whether Spark reads the landed file; otherwise it reads a copy of its records.
+        sample: the fields of some of the records.
         problem: why not all of the file can be read, or kept in a table; None where it can.
     """
 
     sha256: str
     records: int
     as_it_lies: bool
+    sample: Sample
     problem: str | None = None
 
 
@@ -46,25 +53,30 @@ def inspect(source: Source, key: str, opened: Callable[[], IO[bytes]], keep: Cal
         keep: takes all records of a file that Spark cannot read as it lies.
     """
     if source.format in LINE_FORMATS:
+        sample = Sample()
         body = _Hashing(opened())
-        if (count := count_as_it_lies(key, body.read)) is not None:
-            return Inspected(body.digest(), count, as_it_lies=True)
+        if (count := count_as_it_lies(key, body.read, lambda lines: sample.take(lines, source.fields))) is not None:
+            return Inspected(body.digest(), count, as_it_lies=True, sample=sample)
     body = _Hashing(opened())
-    told = _Told()
+    told = _Told(source.fields)
     keep(told.listening(split(source, key, body.read)))
-    return Inspected(body.digest(), told.records, as_it_lies=False, problem=told.problem)
+    return Inspected(body.digest(), told.records, as_it_lies=False, sample=told.sample, problem=told.problem)
 
 
 class _Told:
-    """Counts records on their way, and notes why the first of those that are not whole is not."""
+    """Counts records on their way, looks at some, and notes why the first of those that are not whole is not."""
 
-    def __init__(self) -> None:
+    def __init__(self, declared: Mapping[str, str]) -> None:
+        self._declared = declared
         self.records = 0
+        self.sample = Sample()
         self.problem: str | None = None
 
     def listening(self, records: Iterator[Record]) -> Iterator[Record]:
         for record in records:
             self.records += 1
+            if record.raw and (self.records <= ALL_SAMPLED or self.records % SAMPLED_EACH == 0):
+                self.sample.take([record.raw], self._declared)
             self.problem = self.problem or (None if record.whole else record.problem)
             yield record
 

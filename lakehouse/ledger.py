@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from functools import cached_property, partial
@@ -20,6 +20,7 @@ from typing import IO, Any
 import orjson
 
 from lakehouse import failpoints
+from lakehouse.drift import Sample
 from lakehouse.landing import Inspected, inspect, tenant_of
 from lakehouse.ops.store import OpsReader, OpsWriter
 from lakehouse.settings import Settings
@@ -99,6 +100,7 @@ class Batch:
         created_at: when it was claimed (UTC); rows carry it as their time of ingestion, on every attempt alike.
         files: what it reads; for a release, the files that the held rows came from, with the counts of those rows.
         release: what it takes out of quarantine instead of reading files.
+        samples: of each tenant, the fields of some of the records.
     """
 
     batch_id: str
@@ -106,6 +108,7 @@ class Batch:
     created_at: datetime
     files: tuple[BatchFile, ...]
     release: Release | None = None
+    samples: Mapping[str, Sample] = field(default_factory=dict)
 
     @property
     def records(self) -> int:
@@ -140,6 +143,7 @@ class Batch:
                 for f in read["files"]
             ),
             release=Release(**read["release"]) if read["release"] else None,
+            samples={tenant: Sample(**sample) for tenant, sample in read.get("samples", {}).items()},
         )
 
 
@@ -188,12 +192,12 @@ class Ledger:
             number = self._next_number()
             pending = self.pending()
             failpoints.reached(failpoints.LISTING)
-            files, aside = self._inspect_all(pending)
+            files, samples, aside = self._inspect_all(pending)
             if aside:
                 self._writer.append_now("ctl.files", aside)
             if not files:
                 return None
-            if batch := self._put(number, files, None):
+            if batch := self._put(number, files, None, samples):
                 return batch
 
     def claim_release(self, release: Release, held: Mapping[str, int]) -> Batch | None:
@@ -311,19 +315,22 @@ class Ledger:
         last = max([*(row["batch_id"] for row in self._latest() if row["batch_id"]), *(b.batch_id for b in unrecorded)], default="-0")
         return int(last.rsplit("-", 1)[1]) + 1
 
-    def _put(self, number: int, files: Sequence[BatchFile], release: Release | None) -> Batch | None:
+    def _put(
+        self, number: int, files: Sequence[BatchFile], release: Release | None, samples: Mapping[str, Sample] | None = None
+    ) -> Batch | None:
         """Put the batch of that number; None where another process has taken it, and perhaps the files."""
-        batch = Batch(f"{self._source.name}-{number:010d}", self._source.name, datetime.now(UTC), tuple(files), release)
+        batch = Batch(f"{self._source.name}-{number:010d}", self._source.name, datetime.now(UTC), tuple(files), release, samples or {})
         if not put_if_absent(self._client, self._settings.lake_bucket, f"{self._prefix}{number:010d}.json", batch.to_json()):
             return None
         self._record_claims([batch])
         return batch
 
-    def _inspect_all(self, pending: Sequence[StoredObject]) -> tuple[list[BatchFile], list[dict[str, Any]]]:
-        """Files for a batch, and ledger rows for what is set aside: outside the layout, or put again unchanged."""
+    def _inspect_all(self, pending: Sequence[StoredObject]) -> tuple[list[BatchFile], dict[str, Sample], list[dict[str, Any]]]:
+        """Files for a batch, samples by tenant, and ledger rows for what is set aside: outside the layout, or put again unchanged."""
         first_seen = datetime.now(UTC)
         seen = {(row["path"], row["sha256"]) for row in self._latest() if not _was_lost(row)}
         files: list[BatchFile] = []
+        samples: dict[str, Sample] = {}
         aside: list[dict[str, Any]] = []
         taken = _up_to(pending, MAX_BATCH_BYTES)
         with ThreadPoolExecutor(INSPECTORS) as pool:
@@ -337,7 +344,8 @@ class Ledger:
                 aside.append(self._row(file, None, State.UNCHANGED, None))
             else:
                 files.append(file)
-        return files, aside
+                samples.setdefault(tenant, Sample()).add(seen_now.sample)
+        return files, samples, aside
 
     def _inspect(self, found: StoredObject) -> Inspected:
         return inspect(self._source, found.key, lambda: self._opened(found.key), partial(self._put_copy, found.key, found.etag))

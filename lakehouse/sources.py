@@ -32,6 +32,9 @@ from lakehouse.settings import Settings
 from lakehouse.tables import SPARK_LAYERS, TABLES, Table, bronze_table
 from lakehouse.tables.bronze import BRONZE_COLUMNS
 
+COPY = "copy"
+"""Which of the rows that a record expands to a row is, from 1."""
+
 Identifier = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
 SqlExpression = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
 
@@ -47,6 +50,18 @@ class Format(StrEnum):
     TEXT = "text"
 
 
+class Drift(StrEnum):
+    """What becomes of records with fields that are not declared, or with types that a field did not have before.
+
+    evolve: they load, and the value stays in `raw`. freeze: the tenant's slice of the batch is held back until somebody releases it.
+    quarantine: each record with an undeclared field of the first level is quarantined.
+    """
+
+    EVOLVE = "evolve"
+    FREEZE = "freeze"
+    QUARANTINE = "quarantine"
+
+
 class Declared(BaseModel):
     """Base of all parts of a declaration: unknown keys are mistakes."""
 
@@ -56,8 +71,7 @@ class Declared(BaseModel):
 class SilverMapping(Declared):
     """How a bronze record becomes silver rows.
 
-    Expressions are Spark SQL over the source's `fields` and `derived`, the columns of bronze, and `copy`: which of the rows that a
-    record expands to this one is, from 1.
+    Expressions are Spark SQL over the source's `fields` and `derived`, and the columns of bronze.
     """
 
     table: str = Field(description="silver table that the records go to")
@@ -162,7 +176,9 @@ class Source(Declared):
         "for cells that hold an object or an array as JSON or as a Python literal. For text the pattern's groups are the fields",
     )
     derived: Mapping[Identifier, SqlExpression] = Field(
-        default_factory=dict, description="values that several expressions need, over `raw`, the fields and the derived ones above"
+        default_factory=dict,
+        description="values that several expressions need, over `raw`, the fields, the derived ones above, and `copy`: which of the rows "
+        "that a record expands to it is for, from 1",
     )
     event_id: SqlExpression | None = Field(
         default=None,
@@ -173,6 +189,9 @@ class Source(Declared):
     earliest: date = Field(description="earliest plausible day; older event times are kept, flagged and left out of gold")
     user: SqlExpression | None = Field(default=None, description="identity of the user, as text; bronze keeps only its HMAC")
     expected_every_minutes: int | None = Field(default=None, ge=1, description="how often files should come")
+    drift: Drift = Field(
+        default=Drift.EVOLVE, description="what becomes of records whose fields or types were not there before; it is recorded in any case"
+    )
     max_rejected_share: float = Field(default=0.2, ge=0, le=1, description="a tenant's slice with more rejected rows is held back")
     silver: SilverMapping
 
@@ -198,12 +217,17 @@ class Source(Declared):
 
     @model_validator(mode="after")
     def _names_are_clear(self) -> Source:
-        taken = {column.name for column in BRONZE_COLUMNS} & {name.lower() for name in self.derived}
+        taken = {*(column.name for column in BRONZE_COLUMNS), COPY} & {name.lower() for name in self.derived}
         names = [name.lower() for name in (*self.fields, *self.derived)]
         twice = sorted({name for name in names if names.count(name) > 1} | taken)
         if twice:
             raise ValueError(f"Spark does not tell upper from lower case, so these names mean two things: {', '.join(twice)}")
         return self
+
+    @property
+    def derives_by_copy(self) -> bool:
+        """Whether derived values differ between the rows that a record expands to."""
+        return any(re.search(rf"\b{COPY}\b", expression) for expression in self.derived.values())
 
     @property
     def event_time_sql(self) -> str:

@@ -74,23 +74,30 @@ def split(source: Source, key: str, read: Callable[[int], bytes]) -> Iterator[Re
         yield Record(row + 1, None, str(error), whole=False)
 
 
-def count_as_it_lies(key: str, read: Callable[[int], bytes]) -> int | None:
-    """The records of a file of lines that Spark reads as it lies; None where it cannot."""
+SAMPLED = 50
+"""Records looked at of each piece of a file."""
+
+
+def count_as_it_lies(key: str, read: Callable[[int], bytes], sample: Callable[[Iterable[bytes]], None]) -> int | None:
+    """The records of a file of lines that Spark reads as it lies; None where it cannot. `sample` takes some lines of each piece of it."""
     try:
         text = plain(key, read)
-        return _count_lines(text) if text.as_it_lies else None
+        return _count_lines(text, sample) if text.as_it_lies else None
     except (*STREAM_ERRORS, Unreadable):
         return None
 
 
-def _count_lines(text: Plain) -> int | None:
+def _count_lines(text: Plain, sample: Callable[[Iterable[bytes]], None]) -> int | None:
     end, blank = LINE_END.encode(), BLANK.encode()
     rest, count = b"", 0
     while chunk := text.body.read(CHUNK_BYTES):
         block, found, rest = (rest + chunk).rpartition(end)
-        if len(rest) > MAX_RECORD_BYTES or (len(block) > MAX_RECORD_BYTES and any(len(x) > MAX_RECORD_BYTES for x in block.split(end))):
+        lines = block.split(end) if found else []
+        if len(rest) > MAX_RECORD_BYTES or (len(block) > MAX_RECORD_BYTES and any(len(line) > MAX_RECORD_BYTES for line in lines)):
             return None
-        count += sum(1 for line in block.split(end) if line.strip(blank)) if found else 0
+        sample(lines[:: max(1, len(lines) // SAMPLED)])
+        count += sum(1 for line in lines if line.strip(blank))
+    sample([rest])
     return count + (1 if rest.strip(blank) else 0)
 
 

@@ -134,6 +134,30 @@ LINEAGE_EDGES = Table(
     partition_by=("recorded_date",),
 )
 
+SOURCE_FIELDS = Table(
+    name="ctl.source_fields",
+    description="The fields of each source's records, by tenant: a row where one is first seen or has changed, told from samples.",
+    columns=(
+        Column("source", "string", "Source of the records.", required=True),
+        Column("tenant_id", "string", "Tenant whose records they are.", required=True),
+        Column("batch_id", "string", "Batch in which it was seen.", required=True),
+        Column("field", "string", "The field; one within a declared structure has a path with dots.", required=True),
+        Column("change", "string", "What is new of it.", required=True,
+               values=("first_seen", "added", "type_added", "dropped", "returned")),
+        Column("types", "array<string>", "JSON types that it has had.", required=True),
+        Column("is_always", "boolean", "All records looked at so far had it.", required=True),
+        Column("is_declared", "boolean", "The source's declaration names it.", required=True),
+        Column("is_accepted", "boolean", "The records load, and the change is taken for known; false where a slice is held back for it.",
+               required=True),
+        Column("policy", "string", "The source's drift policy.", required=True, values=("evolve", "freeze", "quarantine")),
+        Column("detail", "string", "What else can be said of it."),
+        Column("records", "long", "Records of the batch that were looked at.", unit="records", required=True),
+        RECORDED_AT,
+        RECORDED_DATE,
+    ),
+    partition_by=("recorded_date",),
+)  # fmt: skip
+
 FILES = Table(
     name="ctl.files",
     description="The file ledger: each change of state of each landed file, append-only; the last row of a file counts.",

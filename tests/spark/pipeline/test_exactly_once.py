@@ -41,7 +41,6 @@ def once(lake: TestLake) -> TestLake:
     lake.land("clash", "a.jsonl", [event(1, "clash", ok=True)])
     lake.land("rotten", "a.jsonl", [event(1, "rotten"), "", BROKEN, event(2, "rotten")])
     lake.land("lines", "a.jsonl", ["", *events("lines", 0, 1, 2)])
-    lake.land("nogzip", "a.jsonl.gz", events("nogzip", 1))
     lake.land("heldbad", "a.jsonl", [*events("heldbad", *range(15)), *("{broken" for _ in range(15))])
     lake.land("far", "a.jsonl", [event(1, "far"), {**event(2, "far"), "time": BEYOND_9999}])
     for number, name in enumerate(ODD_NAMES):
@@ -119,12 +118,6 @@ def test_rows_know_the_line_they_came_from(once: TestLake) -> None:
 def test_any_file_name_is_read(once: TestLake, number: int) -> None:
     (row,) = once.rows(f"select _source_file from bronze.provider_events where tenant_id = 'odd{number}'")
     assert row["_source_file"].endswith(f"/tenant=odd{number}/{ODD_NAMES[number]}")
-
-
-def test_a_file_that_is_not_what_its_name_says_is_quarantined_whole(once: TestLake) -> None:
-    (row,) = once.rows("select raw, detail from bronze.quarantine where tenant_id = 'nogzip'")
-    assert row["raw"] is None
-    assert "not gzip" in row["detail"]
 
 
 def test_a_file_outside_the_layout_is_rejected_and_kept_in_the_ledger(once: TestLake) -> None:
