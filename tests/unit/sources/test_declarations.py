@@ -42,7 +42,8 @@ def _read(tmp_path: Path, text: str) -> list[str]:
 
 def test_all_sources_of_this_release_are_shipped() -> None:
     assert [path.stem for path in SHIPPED] == [
-        "aws_cloudtrail", "google_workspace", "okta_system_log", "provider_events", "stripe_customers", "stripe_subscriptions",
+        "aws_cloudtrail", "github_audit", "google_workspace", "okta_system_log", "provider_events",
+        "stripe_customers", "stripe_subscriptions",
     ]  # fmt: skip
 
 
