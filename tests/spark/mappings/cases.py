@@ -201,6 +201,11 @@ def kinds(name: str) -> list[dict[str, Any]]:
     return expected(name).get("kinds", [])
 
 
+def composed(name: str) -> list[dict[str, Any]]:
+    """Records made up from the documented shape where no real one has it, with their silver rows."""
+    return expected(name).get("composed", [])
+
+
 def _nested(path: list[str], value: Any) -> Any:
     return {path[0]: _nested(path[1:], value)} if path else value
 
@@ -208,6 +213,7 @@ def _nested(path: list[str], value: Any) -> Any:
 def groups(name: str) -> dict[str, list[str]]:
     """All records to map for a source, as text."""
     records: dict[str, list[Any]] = {"bent": bent_records(name), "times": [], "kinds": [kind["record"] for kind in kinds(name)]}
+    records["composed"] = [case["record"] for case in composed(name)]
     if path := expected(name).get("time_field"):
         records["times"] = [_nested(path.split("."), text) for text in TIMES]
     if name == "provider_events":

@@ -58,8 +58,9 @@ def samples(name: str) -> list[str]:
 def expected(name: str) -> dict[str, Any]:
     """What was written by hand of a source.
 
-    `records`: the silver row of each sample; `kinds`: records with the activity, method, phase and outcome that they mean, or null
-    where they are no row; `time_field`: which field holds a time as text; `demo`: rows and filled columns of the demo data.
+    `records`: the silver row of each sample; `composed`: records of a documented shape that no sample has, with their rows;
+    `kinds`: records with the activity, method, phase and outcome that they mean, or null where they are no row; `time_field`:
+    which field holds a time as text; `demo`: rows and filled columns of the demo data.
     """
     return yaml.safe_load((DATA / "expected" / f"{name}.yaml").read_text(encoding="utf-8"))
 

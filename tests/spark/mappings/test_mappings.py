@@ -24,6 +24,7 @@ from tests.spark.mappings.cases import (
     TIMES,
     Verdict,
     bent_records,
+    composed,
     groups,
     kinds,
 )
@@ -54,6 +55,11 @@ def _as_text(value: Any) -> Any:
     return value.strftime("%Y-%m-%dT%H:%M:%S.%f") if isinstance(value, datetime) else value
 
 
+def _whole(row: dict[str, Any]) -> dict[str, Any]:
+    """A row as written by hand, with the columns that it does not name."""
+    return dict.fromkeys((*EVENT_COLUMNS, IDENTITY)) | {k: _as_text(v) for k, v in row.items()}
+
+
 def _verdicts(rows: Rows) -> list[Verdict]:
     return [(r["activity"], r["auth_method"], r["phase"], r["outcome"]) if r[APPLICABLE] else None for r in rows]
 
@@ -67,8 +73,14 @@ def test_hand_checked_records_map_field_by_field(mapped: Mapped, name: str) -> N
     for case, row in zip(cases, found, strict=True):
         assert row.pop(APPLICABLE) is case.get("applicable", True), case["what"]
         if "row" in case:
-            wanted = dict.fromkeys((*EVENT_COLUMNS, IDENTITY)) | {k: _as_text(v) for k, v in case["row"].items()}
-            assert row == wanted, f"line {case['line']}: {case['what']}"
+            assert row == _whole(case["row"]), f"line {case['line']}: {case['what']}"
+
+
+@pytest.mark.parametrize("name", [name for name in EVENT_SOURCES if composed(name)])
+def test_composed_records_map_field_by_field(mapped: Mapped, name: str) -> None:
+    for case, row in zip(composed(name), mapped(name, "composed"), strict=True):
+        assert row.pop(APPLICABLE) is True, case["what"]
+        assert row == _whole(case["row"]), case["what"]
 
 
 @pytest.mark.parametrize("name", SOURCES)
