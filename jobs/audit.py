@@ -6,11 +6,12 @@ Does not belong here: the rules (dq_checks), or what becomes of the rows (jobs.b
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 
 from pyspark.sql import DataFrame
 
-from dq_checks import Contract, Stage, Verdict, contract_for, verify
+from dq_checks import CheckResult, Contract, Stage, Verdict, contract_for, verify
 from jobs.context import Context
 from lakehouse.delta import Changes, DeltaLog, quoted
 from lakehouse.errors import DataError
@@ -44,28 +45,7 @@ def audit(
     contract = contract_for(declared)
     verdict = verify(context.session, contract, dataset, stage, variables)
     context.verdicts.append((declared, verdict))
-    context.writer.append("ops.check_results", [
-        {
-            "run_id": context.run.run_id,
-            "pipeline": pipeline,
-            "table_name": declared.name,
-            "batch_id": facts.batch_id,
-            "contract_version": contract.version,
-            "check_name": result.check_name,
-            "check_type": result.check_type,
-            "column_name": result.column_name,
-            "severity": result.severity,
-            "outcome": result.outcome,
-            "expected": result.expected,
-            "observed": result.observed,
-            "rows_tested": result.rows_tested,
-            "rows_failed": result.rows_failed,
-        }
-        for result in verdict.results
-    ])  # fmt: skip
-    facts.contract_version = contract.version
-    of_run = Counter(str(result.outcome) for result in verdict.results if result.check_type != "freshness")
-    facts.add(checks_passed=of_run["passed"], checks_warned=of_run["warned"], checks_failed=of_run["failed"] + of_run["not_evaluated"])
+    record_checks(context, pipeline, declared, facts, verdict.results)
     if verdict.blocking and stage is Stage.BATCH:
         names = ", ".join(result.check_name for result in verdict.blocking)
         raise DataError(
@@ -73,6 +53,25 @@ def audit(
             next_step=f"see ops.check_results of run {context.run.run_id}",
         )
     return verdict
+
+
+def record_checks(context: Context, pipeline: str, declared: Table, facts: Facts, results: Sequence[CheckResult]) -> None:
+    """Record results of checks of a table, and count their outcomes."""
+    version = contract_for(declared).version
+    context.writer.append("ops.check_results", [
+        {
+            "run_id": context.run.run_id,
+            "pipeline": pipeline,
+            "table_name": declared.name,
+            "batch_id": facts.batch_id,
+            "contract_version": version,
+            **asdict(result),
+        }
+        for result in results
+    ])  # fmt: skip
+    facts.contract_version = version
+    of_run = Counter(str(result.outcome) for result in results if result.check_type != "freshness")
+    facts.add(checks_passed=of_run["passed"], checks_warned=of_run["warned"], checks_failed=of_run["failed"] + of_run["not_evaluated"])
 
 
 MOST_DAYS_BY_NAME = 400

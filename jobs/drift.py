@@ -9,6 +9,8 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from dq_checks import CheckResult, Outcome, Severity
+from jobs.audit import record_checks
 from jobs.context import Context
 from lakehouse.delta import quoted
 from lakehouse.drift import DRIFT, Change, Known, changes
@@ -77,7 +79,21 @@ def tell(context: Context, source: Source, batch: Batch, seen: Mapping[str, Seen
         log.warning("%s, tenant %s: field %s%s", source.name, tenant, said, f", {change.detail}" if change.detail else "")
     if len(drifted) > MOST_TOLD:
         log.warning("%s: %d further changes of fields; see ctl.source_fields", source.name, len(drifted) - MOST_TOLD)
-    facts.add(checks_warned=1 if drifted else 0)
+    if drifted:
+        record_checks(context, source.name, source.bronze, facts, [_result(seen, len(drifted))])
+
+
+def _result(seen: Mapping[str, Seen], drifted: int) -> CheckResult:
+    return CheckResult(
+        check_name="fields.drift",
+        check_type="drift",
+        column_name="raw",
+        severity=Severity.WARN,
+        outcome=Outcome.WARNED,
+        expected="fields and types as they were",
+        observed=float(drifted),
+        rows_tested=sum(found.records for found in seen.values()),
+    )
 
 
 def _row(source: Source, batch: Batch, tenant: str, records: int, change: Change) -> dict[str, object]:

@@ -54,10 +54,10 @@ def is_record(source: Source) -> Column:
 
 def _read_lines(session: SparkSession, addresses: list[str]) -> DataFrame:
     lines = session.read.text(addresses, lineSep=LINE_END)
-    # Byte by byte: a text may hold what is not UTF-8, and keeps it.
-    shortened = F.expr("cast(substring(cast(value as binary), 1, octet_length(value) - 1) as string)")
+    # Bytes that are not UTF-8 become U+FFFD, where a reader sees them; many readers of Parquet refuse the whole column for one such byte.
+    text = F.make_valid_utf8("value")
     return lines.select(
-        F.when(F.endswith("value", F.lit("\r")), shortened).otherwise(F.col("value")).alias("raw"),
+        F.when(F.endswith(text, F.lit("\r")), F.substring(text, F.lit(1), F.length(text) - 1)).otherwise(text).alias("raw"),
         F.col("_metadata.file_path").alias("_path"),
         F.col("_metadata.file_block_start").alias("_block"),
         F.monotonically_increasing_id().alias("_number"),

@@ -18,9 +18,10 @@ from jobs.books import SilverCounts, agree, balance_silver
 from jobs.bronze import with_reasons
 from jobs.context import Context
 from jobs.days import around
+from jobs.fill import record_fill
 from jobs.parse import CORRUPT, derive, parse_fields
 from jobs.quarantine import held_back, quarantine_rows, take_out
-from jobs.silver import APPLICABLE, map_to_silver
+from jobs.silver import APPLICABLE, TOO_MANY, map_to_silver
 from lakehouse import failpoints
 from lakehouse.delta import TRANSACTION_VERSION, Commit, DeltaLog, append, identifier, qualified, quoted, replace, run_once
 from lakehouse.errors import ConfigurationError
@@ -169,7 +170,8 @@ def _publish_staged(context: Context, source: Source, declared: Table, portion: 
     contract = contract_for(declared)
     mapped = checkpoint(map_to_silver(expanded, source))
     applicable = mapped.where(APPLICABLE).drop(APPLICABLE).withColumn(CORRUPT, F.lit(None).cast("string"))
-    judged = with_reasons(applicable, [(r.name, r.violated) for r in contract.row_rules])
+    rules = [(r.name, r.violated) for r in contract.row_rules] + ([(TOO_MANY, TOO_MANY)] if source.silver.expand else [])
+    judged = with_reasons(applicable, rules)
     compared = compare_entities(context, judged, declared) if declared.latest_by else compare_events(context, judged, declared, portion)
     view, variables = view_of(compared, declared), {"max_rejected_share": str(source.max_rejected_share)}
     held = failing_slices(context, contract, view, variables) if portion.thresholds else {}
@@ -178,16 +180,22 @@ def _publish_staged(context: Context, source: Source, declared: Table, portion: 
     disposed = compared.withColumn("_disposition", F.when(is_held, "held_back").otherwise(F.col("_disposition")))
     counts = _count(mapped, disposed, portion, source)
     balance_silver(portion.transaction, counts)
+    record_fill(context, source, declared, applicable, facts)
     failpoints.reached(failpoints.STAGED)
     _commit(context, source, declared, portion, disposed, sorted({name for names in held.values() for name in names}), counts)
     return counts
 
 
 def expand(rows: DataFrame, source: Source) -> DataFrame:
-    """One row per event that a record stands for, with its number as `copy`; from the second one on `#n` is behind the event id."""
+    """One row per event that a record stands for, with its number as `copy`; from the second one on `#n` is behind the event id.
+
+    A record that claims more than MOST_COPIES stays one row, with TOO_MANY.
+    """
     if source.silver.expand is None:
         return rows
-    numbered = rows.withColumn(COPY, F.explode(F.sequence(F.lit(1), _copies(source.silver.expand))))
+    numbered = rows.withColumn(TOO_MANY, _wanted(source.silver.expand) > MOST_COPIES).withColumn(
+        COPY, F.explode(F.sequence(F.lit(1), _copies(source.silver.expand)))
+    )
     copies = derive(numbered, source) if source.derives_by_copy else numbered
     return copies.withColumn("event_id", F.when(F.col(COPY) > 1, F.concat_ws("#", "event_id", COPY)).otherwise(F.col("event_id")))
 
@@ -269,8 +277,16 @@ def _expanded(portion: Portion, source: Source) -> int:
     return int(portion.rows.agg(F.sum(_copies(source.silver.expand) - 1)).collect()[0][0] or 0) if source.silver.expand else 0
 
 
+MOST_COPIES = 10_000
+"""What a syslog daemon that folds a day's messages might claim; one line must not make millions of rows."""
+
+
+def _wanted(expression: str) -> Column:
+    return F.greatest(F.lit(1), F.coalesce(F.expr(expression).try_cast("bigint"), F.lit(1)))
+
+
 def _copies(expression: str) -> Column:
-    return F.greatest(F.lit(1), F.coalesce(F.expr(expression).try_cast("int"), F.lit(1)))
+    return F.when(_wanted(expression) <= MOST_COPIES, _wanted(expression)).otherwise(1).cast("int")
 
 
 def _commit(

@@ -79,13 +79,17 @@ class SilverMapping(Declared):
     applicable: SqlExpression = Field(default="true", description="false for records that are not rows of the table; they are counted")
     expand: SqlExpression | None = Field(default=None, description="number of rows that one record stands for; default 1")
     columns: Mapping[Identifier, SqlExpression] = Field(description="silver column to expression")
+    filled: Mapping[Identifier, Annotated[float, Field(ge=0, le=1)]] = Field(
+        default_factory=dict,
+        description="silver column to the least share of rows with a value; a batch below it makes the run one with warnings",
+    )
 
     @model_validator(mode="after")
     def _columns_exist(self) -> SilverMapping:
         declared = TABLES.get(self.table)
         if declared is None or declared.layer.value != "silver":
             raise ValueError(f"{self.table!r} is not a silver table; use one of {', '.join(n for n in TABLES if n.startswith('silver.'))}")
-        unknown = sorted(set(self.columns) - set(declared.column_names))
+        unknown = sorted({*self.columns, *self.filled} - set(declared.column_names))
         missing = sorted(c.name for c in declared.columns if c.required and c.name not in self.columns and c.name not in FILLED_BY_THE_LAKE)
         if unknown:
             raise ValueError(f"{self.table} has no columns {', '.join(unknown)}")

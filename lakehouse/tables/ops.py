@@ -103,6 +103,24 @@ CHECK_RESULTS = Table(
     partition_by=("recorded_date",),
 )
 
+METRICS = Table(
+    name="ops.metrics",
+    description="Measurements of batches and tables, a row each.",
+    columns=(
+        Column("run_id", "string", "Run that measured.", required=True),
+        Column("pipeline", "string", "Name of the pipeline.", required=True),
+        Column("table_name", "string", "Table that was measured.", required=True),
+        Column("batch_id", "string", "Batch that was measured."),
+        Column("metric", "string", "What was measured: rows of the batch, or those with a value in a column.", required=True,
+               values=("rows", "filled_rows")),
+        Column("dimension", "string", "Column, where it is one that was measured."),
+        Column("value", "double", "The measurement.", required=True),
+        RECORDED_AT,
+        RECORDED_DATE,
+    ),
+    partition_by=("recorded_date",),
+)  # fmt: skip
+
 EVENT_LOG = Table(
     name="ops.event_log",
     description="Log lines and engine events of every run.",

@@ -68,16 +68,16 @@ def taken_in(declared: TestLake, files: list[Rotten]) -> Ledger:
     """What the ledger says of each file, by source and name, after one run over all of them."""
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     for file in files:
-        key = f"{file.source}/date=2026-06-01/tenant=rotten/{file.name}"
+        key = f"{file.source}/date=2026-06-01/tenant=rotten-files/{file.name}"
         declared.store.put_object(Bucket=declared.settings.landing_bucket, Key=key, Body=file.body)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(unpacking, "BOMB_BYTES", 64 * 1024 * 1024)
         for source in FORMATS:
             declared.run(source=source, gold=False)
-    rows = declared.context.reader.rows("select * from ctl.files where tenant_id = 'rotten' and state = 'published'")
+    rows = declared.context.reader.rows("select * from ctl.files where tenant_id = 'rotten-files' and state = 'published'")
     taken = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
     assert taken < MOST_MEMORY, f"{taken >> 10} MiB"
-    return {(row["source"], row["path"].split("/tenant=rotten/")[1]): row for row in rows}
+    return {(row["source"], row["path"].split("/tenant=rotten-files/")[1]): row for row in rows}
 
 
 def test_there_are_enough_of_them(files: list[Rotten]) -> None:
@@ -97,10 +97,10 @@ def test_each_files_books_balance(taken_in: Ledger) -> None:
 
 
 def test_what_is_quarantined_says_where_it_was_and_why(declared: TestLake, taken_in: Ledger) -> None:
-    rows = declared.rows("select source, _source_file, _row, reasons, detail, raw from bronze.quarantine where tenant_id = 'rotten'")
+    rows = declared.rows("select source, _source_file, _row, reasons, detail, raw from bronze.quarantine where tenant_id = 'rotten-files'")
     assert len(rows) == sum(row["quarantined"] for row in taken_in.values())
     assert [row for row in rows if not row["reasons"] or row["_row"] < 1 or not row["_source_file"]] == []
-    by_name = {(row["source"], row["_source_file"].split("/tenant=rotten/")[1]): row for row in rows}
+    by_name = {(row["source"], row["_source_file"].split("/tenant=rotten-files/")[1]): row for row in rows}
     assert "unpacks to more than 200 times" in by_name[LINES, "bomb.jsonl.gz"]["detail"]
     assert "a zip archive; unpack it" in by_name[LINES, "archive.zip"]["detail"]
     assert by_name[LINES, "cut.jsonl.gz"]["_row"] == 4
