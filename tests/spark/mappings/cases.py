@@ -189,11 +189,16 @@ JANE_FAILS = {**_LOGIN, "userIdentity": _JANE, "errorMessage": "Failed authentic
 
 
 def bent_records(name: str) -> list[dict[str, Any]]:
-    """A right record with each declared field, and each member of its objects, replaced by every bad value."""
+    """A right record with each declared field, and each member of its objects at any depth, replaced by every bad value."""
     base = json.loads(samples(name)[4] if name in EVENT_SOURCES else demo_records(name)[0])
     fields = [{**base, field: bad} for field in declaration(name).fields for bad in BAD_VALUES]
-    members = [{**base, k: {**v, inner: bad}} for k, v in base.items() if isinstance(v, dict) for inner in v for bad in BAD_VALUES]
+    members = [{**base, k: bent} for k, v in base.items() if isinstance(v, dict) for bent in _bent_members(v)]
     return fields + members
+
+
+def _bent_members(found: dict[str, Any]) -> list[dict[str, Any]]:
+    here = [{**found, k: bad} for k in found for bad in BAD_VALUES]
+    return here + [{**found, k: bent} for k, v in found.items() if isinstance(v, dict) for bent in _bent_members(v)]
 
 
 def kinds(name: str) -> list[dict[str, Any]]:

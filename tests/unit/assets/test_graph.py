@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import dagster as dg
 import pytest
+import yaml
 
 from assets.definitions import build
-from lakehouse.settings import Settings
+from lakehouse.settings import SHIPPED_SOURCES, Settings
 from lakehouse.sources import load_sources
 from lakehouse.tables import TABLES
 
-EVENT_SOURCES = ("aws_cloudtrail", "github_audit", "google_workspace", "okta_system_log", "provider_events")
+MAPPED = {path.stem: yaml.safe_load(path.read_text(encoding="utf-8"))["silver"]["table"] for path in SHIPPED_SOURCES.glob("*.yaml")}
+"""Silver table of each shipped source."""
 GRAPH = {
-    **{f"landing.{name}": set() for name in (*EVENT_SOURCES, "stripe_customers", "stripe_subscriptions")},
-    **{f"bronze.{name}": {f"landing.{name}"} for name in (*EVENT_SOURCES, "stripe_customers", "stripe_subscriptions")},
-    "silver.auth_events": {f"bronze.{name}" for name in EVENT_SOURCES},
-    "silver.billing_customers": {"bronze.stripe_customers"},
-    "silver.billing_subscriptions": {"bronze.stripe_subscriptions"},
+    **{f"landing.{source}": set() for source in MAPPED},
+    **{f"bronze.{source}": {f"landing.{source}"} for source in MAPPED},
+    **{table: {f"bronze.{source}" for source in MAPPED if MAPPED[source] == table} for table in MAPPED.values()},
     "gold.user_days": {"silver.auth_events"},
     "gold.auth_daily": {"silver.auth_events"},
     "gold.auth_hourly": {"silver.auth_events"},
