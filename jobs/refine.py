@@ -167,7 +167,7 @@ def _publish_staged(context: Context, source: Source, declared: Table, portion: 
     expanded = expand(portion.rows, source)
     contract = contract_for(declared)
     mapped = checkpoint(map_to_silver(expanded, source))
-    applicable = mapped.where(APPLICABLE).drop(APPLICABLE).withColumn(CORRUPT, F.lit(None).cast("string"))
+    applicable = mapped.where(APPLICABLE).drop(APPLICABLE)
     judged = with_reasons(applicable, [(r.name, r.violated) for r in contract.row_rules])
     compared = compare_entities(context, judged, declared) if declared.latest_by else compare_events(context, judged, declared, portion)
     view, variables = view_of(compared, declared), {"max_rejected_share": str(source.max_rejected_share)}
@@ -182,11 +182,21 @@ def _publish_staged(context: Context, source: Source, declared: Table, portion: 
     return counts
 
 
+MOST_COPIES = 10_000
+"""For how many events a record may stand; more than any daemon folds into one line, and few enough for one row's array."""
+TOO_MANY_COPIES = f"stands for more than {MOST_COPIES} events"
+
+
 def expand(rows: DataFrame, source: Source) -> DataFrame:
-    """One row per event that a record stands for, with its number as `copy`; from the second one on `#n` is behind the event id."""
+    """One row per event that a record stands for, with its number as `copy`; from the second one on `#n` is behind the event id.
+
+    A record that claims more than MOST_COPIES is one row, and `_corrupt` says why it cannot be used.
+    """
     if source.silver.expand is None:
         return rows.withColumn("copy", F.lit(1))
-    numbered = rows.withColumn("copy", F.explode(F.sequence(F.lit(1), _copies(source.silver.expand))))
+    too_many = F.when(_told_copies(source.silver.expand) > MOST_COPIES, TOO_MANY_COPIES)
+    marked = rows.withColumn(CORRUPT, F.coalesce(CORRUPT, too_many))
+    numbered = marked.withColumn("copy", F.explode(F.sequence(F.lit(1), _copies(source.silver.expand))))
     return numbered.withColumn("event_id", F.when(F.col("copy") > 1, F.concat_ws("#", "event_id", "copy")).otherwise(F.col("event_id")))
 
 
@@ -267,8 +277,14 @@ def _expanded(portion: Portion, source: Source) -> int:
     return int(portion.rows.agg(F.sum(_copies(source.silver.expand) - 1)).collect()[0][0] or 0) if source.silver.expand else 0
 
 
+def _told_copies(expression: str) -> Column:
+    """How many events a record says that it stands for: a double, which holds a number of any length."""
+    return F.expr(expression).try_cast("double")
+
+
 def _copies(expression: str) -> Column:
-    return F.greatest(F.lit(1), F.coalesce(F.expr(expression).try_cast("int"), F.lit(1)))
+    told = _told_copies(expression)
+    return F.when(told.between(1, MOST_COPIES), told).otherwise(1).cast("int")
 
 
 def _commit(
