@@ -27,7 +27,7 @@ def verify(session: SparkSession, contract: Contract, dataset: str, stage: Stage
     Args:
         session: classic or Connect.
         contract: from `contract_for`.
-        dataset: what is checked. A view of stage `batch` also carries `_reasons`, and in bronze `_corrupt`.
+        dataset: what is checked. A view of stage `batch` also carries `_reasons` and `_corrupt`.
         stage: which checks run.
         variables: values of `contract.variables(stage)`; `scope` may limit stage `table`; others are ignored.
 

@@ -20,7 +20,7 @@ from lakehouse.tables.bronze import QUARANTINE
 CONTRACTS = Path(__file__).parent / "contracts"
 STAGED_COLUMNS = "_reasons array<string>, _corrupt string"
 """What a staged view carries beside the declared columns: the names of the row rules that a row breaks,
-and, in bronze, why its record could not be parsed (null when it could)."""
+and why its record cannot be used (null when it can)."""
 
 
 def lands_rows(table: Table) -> bool:
@@ -155,6 +155,7 @@ def _files(table: Table) -> Iterator[Path]:
         if table.layer is Layer.BRONZE:
             yield CONTRACTS / "bronze.yml"
             return
+        yield CONTRACTS / "silver.yml"
     yield CONTRACTS / f"{table.name}.yml"
 
 

@@ -60,7 +60,7 @@ def _matched(source: Source) -> Column:
     text = F.translate("raw", GROUP_END, "\ufffd")
     count = len(source.fields)
     side_by_side = "".join(f"{GROUP_END}${number}" for number in range(1, count + 1))
-    cut = F.split(F.regexp_replace(text, F.lit(rf"\A(?:{expression(source.pattern or '')})\z"), F.lit(side_by_side)), GROUP_END)
+    cut = F.split(F.regexp_replace(text, F.lit(rf"(?s)\A(?:{expression(source.pattern or '')})\z"), F.lit(side_by_side)), GROUP_END)
     fields = [F.nullif(F.get(cut, F.lit(number)), F.lit("")).alias(name) for number, name in enumerate(source.fields, 1)]
     record = F.when(F.size(cut) == count + 1, F.struct(*fields))
     return F.struct(record.alias("record"), F.lit(None).cast("string").alias("_malformed"))

@@ -52,7 +52,7 @@ def preview(session: SparkSession, source: Source, file: Path, limit: int) -> Pr
     place = places(session, [Split(key, PLACED, 0, len(found))], {key: content})
     staged = stage(identify(records, source, keys), place, source, batch)
     bronze = checkpoint(with_reasons(staged, [(r.name, r.violated) for r in contract_for(source.bronze).row_rules]))
-    mapped = map_to_silver(expand(bronze.where("size(_reasons) = 0"), source), source).withColumn(CORRUPT, F.lit(None).cast("string"))
+    mapped = map_to_silver(expand(bronze.where("size(_reasons) = 0"), source), source)
     silver = checkpoint(with_reasons(mapped, [(r.name, r.violated) for r in contract_for(table(source.silver.table)).row_rules]))
     judged = [*bronze.where("size(_reasons) > 0").collect(), *silver.where(f"{APPLICABLE} and size(_reasons) > 0").collect()]
     good = silver.where(f"{APPLICABLE} and size(_reasons) = 0").drop(APPLICABLE, "_reasons", CORRUPT)

@@ -21,7 +21,7 @@ from jobs.days import around
 from jobs.fill import record_fill
 from jobs.parse import CORRUPT, derive, parse_fields
 from jobs.quarantine import held_back, quarantine_rows, take_out
-from jobs.silver import APPLICABLE, TOO_MANY, map_to_silver
+from jobs.silver import APPLICABLE, map_to_silver
 from lakehouse import failpoints
 from lakehouse.delta import TRANSACTION_VERSION, Commit, DeltaLog, append, identifier, qualified, quoted, replace, run_once
 from lakehouse.errors import ConfigurationError
@@ -169,9 +169,8 @@ def _publish_staged(context: Context, source: Source, declared: Table, portion: 
     expanded = expand(portion.rows, source)
     contract = contract_for(declared)
     mapped = checkpoint(map_to_silver(expanded, source))
-    applicable = mapped.where(APPLICABLE).drop(APPLICABLE).withColumn(CORRUPT, F.lit(None).cast("string"))
-    rules = [(r.name, r.violated) for r in contract.row_rules] + ([(TOO_MANY, TOO_MANY)] if source.silver.expand else [])
-    judged = with_reasons(applicable, rules)
+    applicable = mapped.where(APPLICABLE).drop(APPLICABLE)
+    judged = with_reasons(applicable, [(r.name, r.violated) for r in contract.row_rules])
     compared = compare_entities(context, judged, declared) if declared.latest_by else compare_events(context, judged, declared, portion)
     view, variables = view_of(compared, declared), {"max_rejected_share": str(source.max_rejected_share)}
     held = failing_slices(context, contract, view, variables) if portion.thresholds else {}
@@ -186,16 +185,21 @@ def _publish_staged(context: Context, source: Source, declared: Table, portion: 
     return counts
 
 
+MOST_COPIES = 10_000
+"""For how many events a record may stand; more than any daemon folds into one line, and few enough for one row's array."""
+TOO_MANY_COPIES = f"stands for more than {MOST_COPIES} events"
+
+
 def expand(rows: DataFrame, source: Source) -> DataFrame:
     """One row per event that a record stands for, with its number as `copy`; from the second one on `#n` is behind the event id.
 
-    A record that claims more than MOST_COPIES stays one row, with TOO_MANY.
+    A record that claims more than MOST_COPIES is one row, and `_corrupt` says why it cannot be used.
     """
     if source.silver.expand is None:
         return rows
-    numbered = rows.withColumn(TOO_MANY, _wanted(source.silver.expand) > MOST_COPIES).withColumn(
-        COPY, F.explode(F.sequence(F.lit(1), _copies(source.silver.expand)))
-    )
+    too_many = F.when(_told_copies(source.silver.expand) > MOST_COPIES, TOO_MANY_COPIES)
+    marked = rows.withColumn(CORRUPT, F.coalesce(CORRUPT, too_many))
+    numbered = marked.withColumn(COPY, F.explode(F.sequence(F.lit(1), _copies(source.silver.expand))))
     copies = derive(numbered, source) if source.derives_by_copy else numbered
     return copies.withColumn("event_id", F.when(F.col(COPY) > 1, F.concat_ws("#", "event_id", COPY)).otherwise(F.col("event_id")))
 
@@ -277,16 +281,14 @@ def _expanded(portion: Portion, source: Source) -> int:
     return int(portion.rows.agg(F.sum(_copies(source.silver.expand) - 1)).collect()[0][0] or 0) if source.silver.expand else 0
 
 
-MOST_COPIES = 10_000
-"""What a syslog daemon that folds a day's messages might claim; one line must not make millions of rows."""
-
-
-def _wanted(expression: str) -> Column:
-    return F.greatest(F.lit(1), F.coalesce(F.expr(expression).try_cast("bigint"), F.lit(1)))
+def _told_copies(expression: str) -> Column:
+    """How many events a record says that it stands for: a double, which holds a number of any length."""
+    return F.expr(expression).try_cast("double")
 
 
 def _copies(expression: str) -> Column:
-    return F.when(_wanted(expression) <= MOST_COPIES, _wanted(expression)).otherwise(1).cast("int")
+    told = _told_copies(expression)
+    return F.when(told.between(1, MOST_COPIES), told).otherwise(1).cast("int")
 
 
 def _commit(

@@ -8,25 +8,23 @@ from __future__ import annotations
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from jobs.parse import to_type
+from jobs.parse import CORRUPT, to_type
 from lakehouse.sources import FILLED_BY_THE_LAKE, Source
 from lakehouse.tables import TABLES
 from lakehouse.tables import Column as Declared
 
 APPLICABLE = "_applicable"
-TOO_MANY = "expands_too_far"
-"""Whether a record claims to stand for more rows than are believed; also the reason for which it is quarantined."""
 
 
 def map_to_silver(parsed: DataFrame, source: Source) -> DataFrame:
-    """Apply the source's mapping: the silver table's columns in their declared order and type, `_applicable`, and TOO_MANY if it expands.
+    """Apply the source's mapping: the silver table's columns in their declared order and type, `_applicable`, and `_corrupt` as it came.
 
     `parsed` has bronze's columns and what `parse_fields` adds. No value makes the query fail: what cannot be cast is null, and
     the table's contract keeps out rows that lack a required value.
     """
     columns = [to_type(_value(column, source), column.type).alias(column.name) for column in TABLES[source.silver.table].columns]
     applicable = F.coalesce(F.expr(source.silver.applicable), F.lit(False))
-    return parsed.select(*columns, applicable.alias(APPLICABLE), *([TOO_MANY] if source.silver.expand else []))
+    return parsed.select(*columns, applicable.alias(APPLICABLE), CORRUPT)
 
 
 def _value(column: Declared, source: Source) -> Column:

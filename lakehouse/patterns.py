@@ -24,10 +24,14 @@ SYSLOG_ISO = (
 
 COMBINED_LOG = (
     r'(?<client>[^ ]+) (?<identity>[^ ]+) (?<user>[^ ]+|"[^"]*") \[(?<time>[^\]]+)\] '
-    r'"(?:(?<method>[A-Z]+) (?<path>[^ "]*)(?: (?<protocol>HTTP/[0-9.]+))?|(?<request>(?:[^"\\]|\\.)*))" '
-    r'(?<status>[0-9]{3}) (?<bytes>[0-9]+|-)(?: "(?<referrer>(?:[^"\\]|\\.)*)"(?: "(?<user_agent>(?:[^"\\]|\\.)*)")?)?.*'
+    r'"(?:(?<method>[A-Z][A-Z_-]*) (?<path>(?:[^ "\\]++|\\.)*+)(?: (?<protocol>HTTP/[0-9.]+))?|(?<request>(?:[^"\\]++|\\.)*+))" '
+    r'(?<status>[0-9]{3}) (?<bytes>[0-9]+|-)(?: "(?<referrer>(?:[^"\\]++|\\.)*+)"(?: "(?<user_agent>(?:[^"\\]++|\\.)*+)")?)?.*'
 )
-"""Apache's and nginx's common and combined log format; what is no HTTP request line is in `request`."""
+"""Apache's and nginx's common and combined log format; what is no HTTP request line is in `request`.
+
+Texts in quotation marks are matched possessively: Java goes one call deeper for each turn of a group that it could give back, and
+5,000 turns are more than a thread's stack, whose overflow ends the server.
+"""
 
 PATTERNS: Mapping[str, str] = {"syslog": SYSLOG, "syslog_iso": SYSLOG_ISO, "combined_log": COMBINED_LOG}
 
@@ -35,17 +39,24 @@ GROUP = re.compile(r"\(\?<(?P<name>[a-zA-Z][a-zA-Z0-9_]*)>")
 
 
 def expression(pattern: str) -> str:
-    """The regular expression of a pattern's name, or the expression itself."""
-    return PATTERNS.get(pattern, pattern)
+    """The regular expression of a pattern's name, or the expression itself, for Spark.
+
+    Its groups go by number: Java's names have no underscores.
+    """
+    return GROUP.sub("(", PATTERNS.get(pattern, pattern))
+
+
+def compiled(pattern: str) -> re.Pattern[str]:
+    """The same for Python, its groups by name. Raises ValueError where it is no regular expression."""
+    try:
+        return re.compile(GROUP.sub(lambda group: f"(?P<{group['name']}>", PATTERNS.get(pattern, pattern)), re.DOTALL)
+    except re.error as error:
+        raise ValueError(f"neither a named pattern ({', '.join(PATTERNS)}) nor a regular expression: {error}") from error
 
 
 def groups(pattern: str) -> tuple[str, ...]:
     """The fields of a pattern, in order. Raises ValueError where it is neither a name nor a regular expression with named groups."""
-    text = expression(pattern)
-    try:
-        compiled = re.compile(GROUP.sub(lambda group: f"(?P<{group['name']}>", text))
-    except re.error as error:
-        raise ValueError(f"neither a named pattern ({', '.join(PATTERNS)}) nor a regular expression: {error}") from error
-    if not compiled.groupindex or compiled.groups != len(compiled.groupindex):
+    found = compiled(pattern)
+    if not found.groupindex or found.groups != len(found.groupindex):
         raise ValueError(f"{pattern!r}: all groups are named, as (?<field>...), and there is at least one; others are (?:...)")
-    return tuple(compiled.groupindex)
+    return tuple(found.groupindex)

@@ -6,7 +6,9 @@ import json
 from typing import Any
 
 from jobs.simulator.scripts import ACTIONS
-from tests.spark.mappings.landed import EVENT_SOURCES, declaration, demo_records, expected, samples
+from lakehouse.patterns import compiled
+from lakehouse.sources import Format
+from tests.spark.mappings.landed import CHECKED_SOURCES, declaration, demo_records, expected, samples
 
 Verdict = tuple[str, str, str, str] | None
 """Activity, method, phase and outcome; None where the record is no row of the table."""
@@ -188,12 +190,28 @@ JANE_SUCCEEDS = {**_LOGIN, "userIdentity": {**_JANE, "arn": "arn:aws:iam::123456
 JANE_FAILS = {**_LOGIN, "userIdentity": _JANE, "errorMessage": "Failed authentication"}
 
 
-def bent_records(name: str) -> list[dict[str, Any]]:
-    """A right record with each declared field, and each member of its objects at any depth, replaced by every bad value."""
-    base = json.loads(samples(name)[4] if name in EVENT_SOURCES else demo_records(name)[0])
+ENOUGH = 400
+
+
+def bent_records(name: str) -> list[str]:
+    """Right records, from the fifth on, with each declared field and each member of an object in it replaced by every bad value."""
+    bent: list[str] = []
+    for record in samples(name)[4:] if name in CHECKED_SOURCES else demo_records(name):
+        if len(bent) <= ENOUGH:
+            bent += _bent_line(name, record) if declaration(name).format is Format.TEXT else _bent_object(name, json.loads(record))
+    return bent
+
+
+def _bent_object(name: str, base: dict[str, Any]) -> list[str]:
     fields = [{**base, field: bad} for field in declaration(name).fields for bad in BAD_VALUES]
     members = [{**base, k: bent} for k, v in base.items() if isinstance(v, dict) for bent in _bent_members(v)]
-    return fields + members
+    return [json.dumps(record) for record in fields + members]
+
+
+def _bent_line(name: str, line: str) -> list[str]:
+    found = compiled(declaration(name).pattern).fullmatch(line)
+    spans = [found.span(field) for field in declaration(name).fields if found.group(field) is not None]
+    return [line[:start] + str(bad) + line[end:] for start, end in spans for bad in BAD_VALUES]
 
 
 def _bent_members(found: dict[str, Any]) -> list[dict[str, Any]]:
@@ -217,7 +235,7 @@ def _nested(path: list[str], value: Any) -> Any:
 
 def groups(name: str) -> dict[str, list[str]]:
     """All records to map for a source, as text."""
-    records: dict[str, list[Any]] = {"bent": bent_records(name), "times": [], "kinds": [kind["record"] for kind in kinds(name)]}
+    records: dict[str, list[Any]] = {"times": [], "kinds": [kind["record"] for kind in kinds(name)]}
     records["composed"] = [case["record"] for case in composed(name)]
     if path := expected(name).get("time_field"):
         records["times"] = [_nested(path.split("."), text) for text in TIMES]
@@ -232,5 +250,6 @@ def groups(name: str) -> dict[str, list[str]]:
     if name == "aws_cloudtrail":
         records["kinds"] = [{"eventSource": f"{s}.amazonaws.com", "eventName": n, "errorCode": e} for s, n, e in CLOUDTRAIL_EVENTS]
         records["console"] = [NOBODY, JANE_SUCCEEDS, JANE_FAILS]
-    texts = {group: [json.dumps(record) for record in members] for group, members in records.items()}
-    return {**texts, "demo": demo_records(name), "samples": samples(name) if name in EVENT_SOURCES else []}
+    texts = {group: [r if isinstance(r, str) else json.dumps(r) for r in members] for group, members in records.items()}
+    checked = samples(name) if name in CHECKED_SOURCES else []
+    return {**texts, "bent": bent_records(name), "demo": demo_records(name), "samples": checked}

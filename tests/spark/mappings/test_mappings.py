@@ -11,11 +11,13 @@ from typing import Any
 import pytest
 from pyspark.sql import SparkSession
 
+from jobs.parse import CORRUPT
 from jobs.refine import expand
 from jobs.silver import APPLICABLE, map_to_silver
 from lakehouse.tables import TABLES
 from tests.spark.mappings.cases import (
     CLOUDTRAIL_EVENTS,
+    ENOUGH,
     OKTA_EVENTS,
     OKTA_FACTORS,
     PROVIDER_ACTIONS,
@@ -28,14 +30,24 @@ from tests.spark.mappings.cases import (
     groups,
     kinds,
 )
-from tests.spark.mappings.landed import EVENT_SOURCES, IDENTITY, LINEAGE, SOURCES, TIMED_SOURCES, declaration, expected, parsed, silver
+from tests.spark.mappings.landed import (
+    CHECKED_SOURCES,
+    EVENT_SOURCES,
+    IDENTITY,
+    LINEAGE,
+    SOURCES,
+    TIMED_SOURCES,
+    declaration,
+    expected,
+    parsed,
+    silver,
+)
 
 Rows = list[dict[str, Any]]
 Mapped = Callable[[str, str], Rows]
 
 CHECKED = 20
 ALWAYS = ("project_id", "environment", "activity", "auth_method", "phase", "outcome", "device")
-EVENT_COLUMNS = [c.name for c in TABLES["silver.auth_events"].columns if c.name not in LINEAGE and c.name != "user_key"]
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +58,7 @@ def mapped(spark: SparkSession) -> Mapped:
     def all_of(name: str) -> dict[str, Rows]:
         records = groups(name)
         rows = iter(silver(spark, name, [text for texts in records.values() for text in texts]))
-        return {group: [next(rows) for _ in texts] for group, texts in records.items()}
+        return {group: [row for _ in texts for row in next(rows)] for group, texts in records.items()}
 
     return lambda name, group: [dict(row) for row in all_of(name)[group]]
 
@@ -55,32 +67,34 @@ def _as_text(value: Any) -> Any:
     return value.strftime("%Y-%m-%dT%H:%M:%S.%f") if isinstance(value, datetime) else value
 
 
-def _whole(row: dict[str, Any]) -> dict[str, Any]:
-    """A row as written by hand, with the columns that it does not name."""
-    return dict.fromkeys((*EVENT_COLUMNS, IDENTITY)) | {k: _as_text(v) for k, v in row.items()}
+def _whole(name: str, row: dict[str, Any]) -> dict[str, Any]:
+    """A row as written by hand, with the columns that it leaves out."""
+    columns = [c.name for c in TABLES[declaration(name).silver.table].columns if c.name not in (*LINEAGE, "user_key")]
+    return dict.fromkeys((*columns, IDENTITY)) | {k: _as_text(v) for k, v in row.items()}
 
 
 def _verdicts(rows: Rows) -> list[Verdict]:
     return [(r["activity"], r["auth_method"], r["phase"], r["outcome"]) if r[APPLICABLE] else None for r in rows]
 
 
-@pytest.mark.parametrize("name", EVENT_SOURCES)
+@pytest.mark.parametrize("name", CHECKED_SOURCES)
 def test_hand_checked_records_map_field_by_field(mapped: Mapped, name: str) -> None:
-    found = mapped(name, "samples")
     cases = expected(name)["records"]
-    assert len(found) == CHECKED
     assert [case["line"] for case in cases] == list(range(1, CHECKED + 1))
-    for case, row in zip(cases, found, strict=True):
-        assert row.pop(APPLICABLE) is case.get("applicable", True), case["what"]
-        if "row" in case:
-            assert row == _whole(case["row"]), f"line {case['line']}: {case['what']}"
+    _assert_rows(name, cases, mapped(name, "samples"))
 
 
 @pytest.mark.parametrize("name", [name for name in EVENT_SOURCES if composed(name)])
 def test_composed_records_map_field_by_field(mapped: Mapped, name: str) -> None:
-    for case, row in zip(composed(name), mapped(name, "composed"), strict=True):
-        assert row.pop(APPLICABLE) is True, case["what"]
-        assert row == _whole(case["row"]), case["what"]
+    _assert_rows(name, composed(name), mapped(name, "composed"))
+
+
+def _assert_rows(name: str, cases: Rows, found: Rows) -> None:
+    wanted = [(case, row) for case in cases for row in case.get("rows", [case.get("row")])]
+    for (case, row), mapped_row in zip(wanted, found, strict=True):
+        assert mapped_row.pop(APPLICABLE) is case.get("applicable", True), case["what"]
+        if row:
+            assert mapped_row == _whole(name, row), case["what"]
 
 
 @pytest.mark.parametrize("name", SOURCES)
@@ -88,8 +102,8 @@ def test_silver_has_the_declared_columns_in_order_and_type(spark: SparkSession, 
     source = declaration(name)
     table = TABLES[source.silver.table]
     found = map_to_silver(expand(parsed(spark, name, ["{}"]), source), source)
-    assert found.columns == [*table.column_names, APPLICABLE]
-    assert [kind for _, kind in found.dtypes[:-1]] == [{"long": "bigint"}.get(c.type, c.type) for c in table.columns]
+    assert found.columns == [*table.column_names, APPLICABLE, CORRUPT]
+    assert [kind for _, kind in found.dtypes[:-2]] == [{"long": "bigint"}.get(c.type, c.type) for c in table.columns]
 
 
 def test_every_kind_of_provider_action_is_told_apart(mapped: Mapped) -> None:
@@ -134,8 +148,9 @@ def test_an_iam_user_has_one_identity_whether_the_sign_in_succeeds_or_not(mapped
 
 @pytest.mark.parametrize("name", [name for name in SOURCES if kinds(name)])
 def test_every_kind_of_record_is_told_apart(mapped: Mapped, name: str) -> None:
-    wanted = [kind["means"] and tuple(kind["means"]) for kind in kinds(name)]
-    assert _verdicts(mapped(name, "kinds")) == wanted
+    wanted = [(kind["record"], kind["means"] and tuple(kind["means"])) for kind in kinds(name) for _ in range(kind.get("rows", 1))]
+    found = _verdicts(mapped(name, "kinds"))
+    assert [(record, verdict) for (record, _), verdict in zip(wanted, found, strict=True)] == wanted
 
 
 @pytest.mark.parametrize("name", TIMED_SOURCES)
@@ -150,7 +165,7 @@ def test_provider_times_in_numbers_are_read_and_never_overflow(mapped: Mapped) -
 
 @pytest.mark.parametrize("name", SOURCES)
 def test_no_value_in_any_field_makes_the_query_fail(mapped: Mapped, name: str) -> None:
-    assert len(mapped(name, "bent")) == len(bent_records(name)) > 400
+    assert len(mapped(name, "bent")) >= len(bent_records(name)) > ENOUGH
 
 
 @pytest.mark.parametrize("name", EVENT_SOURCES)
