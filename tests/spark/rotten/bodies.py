@@ -101,7 +101,7 @@ def _packed(body: bytes, way: str, name: str) -> tuple[str, bytes]:
     if way == "utf-16":
         return name, body.decode("utf-8", "replace").encode("utf-16-le")
     if way == "gzip":
-        return f"{name}.gz", gzip.compress(body)
+        return f"{name}.gz", gzip.compress(body, mtime=0)
     if way == "zstd":
         return f"{name}.zst", pa.compress(body, "zstd", asbytes=True)
     return (name.partition(".")[0] + ".csv.gz", body) if way == "no ending" else (name, body)
@@ -174,7 +174,7 @@ def _parquet(**columns: list[object]) -> bytes:
 def in_parquet() -> Iterator[Rotten]:
     whole = _parquet(id=["good1", "good2"], at=[AT, AT], n=[float("nan"), 1.0])
     yield Rotten(PARQUET, "nan.parquet", whole, 1, 1)
-    yield Rotten(PARQUET, "gzip.parquet.gz", gzip.compress(_parquet(id=["good1"], at=[AT])), 1, 0)
+    yield Rotten(PARQUET, "gzip.parquet.gz", gzip.compress(_parquet(id=["good1"], at=[AT]), mtime=0), 1, 0)
     yield Rotten(PARQUET, "cut.parquet", whole[:-20], 0, 1)
     yield Rotten(PARQUET, "head.parquet", whole[:20], 0, 1)
     yield Rotten(PARQUET, "spoilt.parquet", whole[:4] + bytes(40) + whole[44:], 0, 1)
@@ -213,16 +213,16 @@ def _bomb() -> bytes:
 
 def as_files() -> Iterator[Rotten]:
     two = good_record(1) + b"\n" + good_record(2) + b"\n"
-    packed = gzip.compress(b"".join(good_record(n) + b"\n" for n in (1, 2, 3)))
+    packed = gzip.compress(b"".join(good_record(n) + b"\n" for n in (1, 2, 3)), mtime=0)
     yield Rotten(LINES, "empty.jsonl", b"", 0, 0)
-    yield Rotten(LINES, "empty.jsonl.gz", gzip.compress(b""), 0, 0)
+    yield Rotten(LINES, "empty.jsonl.gz", gzip.compress(b"", mtime=0), 0, 0)
     yield Rotten(LINES, "blank.jsonl", b"\n \n\t\r\n", 0, 0)
     yield Rotten(LINES, "cut.jsonl.gz", packed[:-9], 3, 1)
     yield Rotten(LINES, "head.jsonl.gz", packed[:5], 0, 1)
     yield Rotten(LINES, "padded.jsonl.gz", packed + bytes(512), 3, 1)
     yield Rotten(LINES, "noise.zst", b"\x28\xb5\x2f\xfd" + bytes(range(60)), 0, 1)
     yield Rotten(LINES, "archive.zip", b"PK\x03\x04" + bytes(60), 0, 1)
-    yield Rotten(LINES, "table.parquet", _parquet(id=["x"]), 0, 0)
+    yield Rotten(LINES, "binary.jsonl", bytes(range(256)), 0, 2)
     yield Rotten(LINES, "bomb.jsonl.gz", _bomb(), 1, 1)
     yield Rotten(LINES, "long.jsonl", good_record(1) + b"\n" + b"x" * (3 * MAX_RECORD_BYTES) + b"\n" + good_record(2), 2, 1)
     yield Rotten(ARRAY, "lines.json", two, 2, 0)
