@@ -13,7 +13,7 @@ LINEAGE = (*PLACE, INGESTED_AT, Column("mapping_version", "int", "Version of the
 ACTIVITIES = ("sign_up", "sign_in", "sign_out", "session", "challenge", "factor_change", "account_change", "admin", "authorization")
 AUTH_METHODS = (
     "password", "magic_link", "otp_email", "otp_sms", "otp_whatsapp", "totp", "oauth", "passkey", "sso", "biometric",
-    "session", "access_key", "assume_role", "recovery_code", "push", "unknown",
+    "session", "access_key", "public_key", "assume_role", "recovery_code", "push", "unknown",
 )  # fmt: skip
 PHASES = ("started", "delivered", "completed")
 OUTCOMES = ("success", "failure", "pending")

@@ -234,7 +234,7 @@ def _nested(path: list[str], value: Any) -> Any:
 
 
 def groups(name: str) -> dict[str, list[str]]:
-    """All records to map for a source, as text."""
+    """All records to map for a source, as text; the samples first, since the ids of records without one are their numbers."""
     records: dict[str, list[Any]] = {"times": [], "kinds": [kind["record"] for kind in kinds(name)]}
     records["composed"] = [case["record"] for case in composed(name)]
     if path := expected(name).get("time_field"):
@@ -252,4 +252,4 @@ def groups(name: str) -> dict[str, list[str]]:
         records["console"] = [NOBODY, JANE_SUCCEEDS, JANE_FAILS]
     texts = {group: [r if isinstance(r, str) else json.dumps(r) for r in members] for group, members in records.items()}
     checked = samples(name) if name in CHECKED_SOURCES else []
-    return {**texts, "bent": bent_records(name), "demo": demo_records(name), "samples": checked}
+    return {"samples": checked, **texts, "bent": bent_records(name), "demo": demo_records(name)}

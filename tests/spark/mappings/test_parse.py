@@ -76,3 +76,26 @@ def test_a_field_never_replaces_a_column_of_the_lake(fields: dict[str | None, Ro
 
 def test_derived_values_build_on_each_other(fields: dict[str | None, Row]) -> None:
     assert fields['{"id": "x"}']["louder"] == "X!"
+
+
+LINE = '192.0.2.1 - ada [17/May/2015:10:05:03 +0000] "{request}" 200 12 "-" "{agent}"'
+LONG = "x\\\"" * 100_000
+"""With escaped quotation marks: what Java matches with a call for each goes beyond its stack, and takes the server along."""
+LINES: dict[str, tuple[str | None, ...]] = {
+    LINE.format(request="GET /a HTTP/1.1", agent="Mozilla"): ("GET", "/a", "HTTP/1.1", None, "Mozilla"),
+    LINE.format(request='GET /a\\"b HTTP/1.1', agent="Mozilla"): ("GET", '/a\\"b', "HTTP/1.1", None, "Mozilla"),
+    LINE.format(request="M-SEARCH * HTTP/1.1", agent=LONG): ("M-SEARCH", "*", "HTTP/1.1", None, LONG),
+    LINE.format(request=LONG, agent="Mozilla"): (None, None, None, LONG, "Mozilla"),
+    LINE.format(request="\\x16\\x03", agent="a\u0085b\u2028c\rd"): (None, None, None, "\\x16\\x03", "a\u0085b\u2028c\rd"),
+    LINE.format(request="", agent="a\x01b"): (None, None, None, None, "a\ufffdb"),
+    'no line of a log "GET /a HTTP/1.1" 200': (),
+}
+
+
+def test_a_line_of_text_is_read_by_its_pattern_whatever_is_in_it(spark: SparkSession) -> None:
+    declared = {**SOURCE.model_dump(exclude={"fields", "derived"}), "format": "text", "pattern": "combined_log", "event_id": "client"}
+    source = Source.model_validate(declared)
+    frame = spark.createDataFrame([("acme", n, line) for n, line in enumerate(LINES)], "tenant_id string, n int, raw string")
+    rows = parse_fields(frame, source).orderBy("n").select("method", "path", "protocol", "request", "user_agent", CORRUPT).collect()
+    assert [row[:-1] if row[CORRUPT] is None else () for row in rows] == list(LINES.values())
+    assert rows[-1][CORRUPT] == UNPARSEABLE
