@@ -200,7 +200,9 @@ def _in_words(told: Mapping[str, Any], at: Location, models: Mapping[Location, t
 
 def _one_of(told: Mapping[str, Any]) -> str:
     values = str(told["ctx"]["expected"]).replace("'", "").replace(" or ", ", ").split(", ")
-    return f"{told['input']!r} is none of {', '.join(values)}{hint(str(told['input']), values) if nearest(str(told['input']), values) else ''}"
+    return (
+        f"{told['input']!r} is none of {', '.join(values)}{hint(str(told['input']), values) if nearest(str(told['input']), values) else ''}"
+    )
 
 
 NO_NAME = "a name is lower-case letters, digits and _, begins with a letter, and has at most 63 characters"

@@ -76,7 +76,9 @@ class SilverMapping(Declared):
         names = declared.column_names
         unknown = [name for name in self.columns if name not in names]
         missing = [c for c in declared.columns if c.required and c.name not in self.columns and c.name not in FILLED_BY_THE_LAKE]
-        problems = [(("columns", name), f"{self.table} has no column {name!r}{hint(name, names)}") for name in unknown]
+        problems: list[tuple[Location, str]] = [
+            (("columns", name), f"{self.table} has no column {name!r}{hint(name, names)}") for name in unknown
+        ]
         problems += [(("columns",), f"{self.table} requires the column {c.name}: {c.description.rstrip('.')}") for c in missing]
         if problems:
             raise Misplaced(*problems)
