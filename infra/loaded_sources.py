@@ -10,8 +10,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from lakehouse.mistakes import Mistake
 from lakehouse.settings import Settings
-from lakehouse.sources import Mistake, read_source, source_files
+from lakehouse.sources import read_source, source_files
 
 
 def folder(home: Path) -> Path:

@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from lakehouse.mistakes import hint
+
 SYSLOG = (
     r"(?:<(?<priority>[0-9]{1,3})>)?(?<time>[A-Z][a-z]{2} +[0-9]{1,2} [0-9]{2}:[0-9]{2}:[0-9]{2}) (?<host>[^ ]+) "
     r"(?<program>[^ \[:]+)(?:\[(?<pid>[0-9]+)\])?: "
@@ -35,6 +37,7 @@ Texts in quotation marks are matched possessively: Java goes one call deeper for
 
 PATTERNS: Mapping[str, str] = {"syslog": SYSLOG, "syslog_iso": SYSLOG_ISO, "combined_log": COMBINED_LOG}
 
+NAME = re.compile(r"\w+")
 GROUP = re.compile(r"\(\?<(?P<name>[a-zA-Z][a-zA-Z0-9_]*)>")
 
 
@@ -49,7 +52,7 @@ def expression(pattern: str) -> str:
 def compiled(pattern: str) -> re.Pattern[str]:
     """The same for Python, its groups by name. Raises ValueError where it is no regular expression."""
     try:
-        return re.compile(GROUP.sub(lambda group: f"(?P<{group['name']}>", PATTERNS.get(pattern, pattern)), re.DOTALL)
+        return re.compile(GROUP.sub(lambda group: f"(?P<{group['name']}>", PATTERNS.get(pattern, pattern)), re.ASCII | re.DOTALL)
     except re.error as error:
         raise ValueError(f"neither a named pattern ({', '.join(PATTERNS)}) nor a regular expression: {error}") from error
 
@@ -57,6 +60,8 @@ def compiled(pattern: str) -> re.Pattern[str]:
 def groups(pattern: str) -> tuple[str, ...]:
     """The fields of a pattern, in order. Raises ValueError where it is neither a name nor a regular expression with named groups."""
     found = compiled(pattern)
+    if NAME.fullmatch(pattern) and pattern not in PATTERNS:
+        raise ValueError(f"there is no pattern {pattern!r}{hint(pattern, PATTERNS)}")
     if not found.groupindex or found.groups != len(found.groupindex):
         raise ValueError(f"{pattern!r}: all groups are named, as (?<field>...), and there is at least one; others are (?:...)")
     return tuple(found.groupindex)

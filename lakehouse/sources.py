@@ -6,7 +6,7 @@ Does not belong here: reading a source's data (lakehouse.landing, jobs), or any 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from enum import StrEnum
 from pathlib import Path
@@ -27,9 +27,10 @@ from pydantic import (
 )
 
 from lakehouse.errors import ConfigurationError
+from lakehouse.mistakes import Location, Misplaced, Mistake, Text, Wrong, hint, in_model, in_yaml
 from lakehouse.patterns import groups
 from lakehouse.settings import Settings
-from lakehouse.tables import SPARK_LAYERS, TABLES, Table, bronze_table
+from lakehouse.tables import SPARK_LAYERS, TABLES, Layer, Table, bronze_table
 from lakehouse.tables.bronze import BRONZE_COLUMNS
 
 COPY = "copy"
@@ -87,14 +88,18 @@ class SilverMapping(Declared):
     @model_validator(mode="after")
     def _columns_exist(self) -> SilverMapping:
         declared = TABLES.get(self.table)
-        if declared is None or declared.layer.value != "silver":
-            raise ValueError(f"{self.table!r} is not a silver table; use one of {', '.join(n for n in TABLES if n.startswith('silver.'))}")
-        unknown = sorted({*self.columns, *self.filled} - set(declared.column_names))
-        missing = sorted(c.name for c in declared.columns if c.required and c.name not in self.columns and c.name not in FILLED_BY_THE_LAKE)
-        if unknown:
-            raise ValueError(f"{self.table} has no columns {', '.join(unknown)}")
-        if missing:
-            raise ValueError(f"{self.table} requires the columns {', '.join(missing)}")
+        if declared is None or declared.layer is not Layer.SILVER:
+            silver = [name for name, known in TABLES.items() if known.layer is Layer.SILVER]
+            raise Misplaced((("table",), f"{self.table!r} is not a silver table{hint(self.table, silver)}"))
+        names = declared.column_names
+        unknown = [(part, name) for part in ("columns", "filled") for name in getattr(self, part) if name not in names]
+        missing = [c for c in declared.columns if c.required and c.name not in self.columns and c.name not in FILLED_BY_THE_LAKE]
+        problems: list[tuple[Location, str]] = [
+            ((part, name), f"{self.table} has no column {name!r}{hint(name, names)}") for part, name in unknown
+        ]
+        problems += [(("columns",), f"{self.table} requires the column {c.name}: {c.description.rstrip('.')}") for c in missing]
+        if problems:
+            raise Misplaced(*problems)
         return self
 
 
@@ -140,7 +145,7 @@ class TimeText(Declared):
         """The time as a timestamp in UTC, over the fields and `landed_on`."""
         text = f"regexp_replace(trim({self.text}), ' +', ' ')"
         if self.year is None:
-            return self._in_utc(f"try_to_timestamp({text}, '{self.format}')")
+            return self._in_utc(f"try_to_timestamp({text}, {self._quoted(self.format)})")
         if isinstance(self.year, int):
             return self._in_utc(self._with_year(str(self.year), text))
         # Four years back, since a 29 February is in one year of four.
@@ -149,7 +154,12 @@ class TimeText(Declared):
         return f"coalesce({', '.join(f'case when {one} < {latest} then {one} end' for one in candidates)})"
 
     def _with_year(self, year: str, text: str) -> str:
-        return f"try_to_timestamp(concat({year}, ' ', {text}), 'yyyy {self.format}')"
+        return f"try_to_timestamp(concat({year}, ' ', {text}), {self._quoted(f'yyyy {self.format}')})"
+
+    @staticmethod
+    def _quoted(text: str) -> str:
+        escaped = text.replace("\\", "\\\\").replace("'", "\\'")
+        return f"'{escaped}'"
 
     def _in_utc(self, time: str) -> str:
         return f"to_utc_timestamp({time}, '{self.zone}')"
@@ -164,10 +174,10 @@ EventTime = Annotated[
 class Source(Declared):
     """One source of records: where they land, how they read, what identifies them, and how they map to silver."""
 
-    name: Identifier
-    description: str
-    owner: str = "data-team"
-    format: Format
+    name: Identifier = Field(description="what the source is called: the file's name, and of its table in bronze")
+    description: str = Field(description="what the records are, in a sentence")
+    owner: str = Field(default="data-team", description="who answers for it")
+    format: Format = Field(description=f"how records lie in a file: {', '.join(Format)}")
     records_field: str | None = Field(default=None, description="for json_wrapped: the field that holds the array of records")
     pattern: str | None = Field(
         default=None,
@@ -197,35 +207,48 @@ class Source(Declared):
         default=Drift.EVOLVE, description="what becomes of records whose fields or types were not there before; it is recorded in any case"
     )
     max_rejected_share: float = Field(default=0.2, ge=0, le=1, description="a tenant's slice with more rejected rows is held back")
-    silver: SilverMapping
+    silver: SilverMapping = Field(description="how a record becomes rows of a silver table")
 
     @model_validator(mode="before")
     @classmethod
     def _text_has_the_fields_of_its_pattern(cls, told: Any) -> Any:
         if not isinstance(told, dict) or told.get("format") != Format.TEXT or not isinstance(told.get("pattern"), str) or "fields" in told:
             return told
-        return {**told, "fields": dict.fromkeys(groups(told["pattern"]), "string")}
+        try:
+            return {**told, "fields": dict.fromkeys(groups(told["pattern"]), "string")}
+        except ValueError as error:
+            raise Misplaced((("pattern",), str(error))) from error
 
     @model_validator(mode="after")
     def _each_format_has_its_own(self) -> Source:
-        for name, value, format_ in (("records_field", self.records_field, Format.JSON_WRAPPED), ("pattern", self.pattern, Format.TEXT)):
-            if (self.format is format_) != (value is not None):
-                raise ValueError(f"{name} belongs to format {format_}, and only there")
-        if self.delimiter != "," and self.format is not Format.CSV:
-            raise ValueError("delimiter belongs to format csv")
+        problems: list[tuple[Location, str]] = []
+        for name, format_ in (("records_field", Format.JSON_WRAPPED), ("pattern", Format.TEXT), ("delimiter", Format.CSV)):
+            if name in self.model_fields_set and getattr(self, name) is not None and self.format is not format_:
+                problems.append(((name,), f"belongs to format {format_}; here it is {self.format}"))
+            elif self.format is format_ and getattr(self, name) is None:
+                problems.append((("format",), f"{format_} needs {name}: {type(self).model_fields[name].description}"))
         if not self.fields:
-            raise ValueError("fields: at least one is needed")
-        if self.pattern is not None and tuple(self.fields) != groups(self.pattern):
-            raise ValueError("fields: for text they are the groups of the pattern; leave them out")
+            problems.append((("fields",), "at least one is needed"))
+        elif self.pattern is not None and self.format is Format.TEXT and tuple(self.fields) != groups(self.pattern):
+            problems.append((("fields",), "for text they are the groups of the pattern; leave them out"))
+        if problems:
+            raise Misplaced(*problems)
         return self
 
     @model_validator(mode="after")
     def _names_are_clear(self) -> Source:
-        taken = {*(column.name for column in BRONZE_COLUMNS), COPY} & {name.lower() for name in self.derived}
-        names = [name.lower() for name in (*self.fields, *self.derived)]
-        twice = sorted({name for name in names if names.count(name) > 1} | taken)
-        if twice:
-            raise ValueError(f"Spark does not tell upper from lower case, so these names mean two things: {', '.join(twice)}")
+        seen: set[str] = set()
+        problems: list[tuple[Location, str]] = []
+        taken = {*(column.name for column in BRONZE_COLUMNS), COPY}
+        for part, names in (("fields", self.fields), ("derived", self.derived)):
+            for name in names:
+                if part == "derived" and name in taken:
+                    problems.append(((part, name), "is a column of the lake's own; choose another name"))
+                elif name.lower() in seen:
+                    problems.append(((part, name), f"{name!r} means two things, since Spark does not tell upper from lower case"))
+                seen.add(name.lower())
+        if problems:
+            raise Misplaced(*problems)
         return self
 
     @property
@@ -249,49 +272,30 @@ class Source(Declared):
         return ", ".join(f"`{name}` {type_}" for name, type_ in self.fields.items())
 
 
-class Mistake(Declared):
-    """One mistake in a declaration, with its place."""
-
-    path: Path
-    line: int
-    where: str
-    problem: str
-
-    def __str__(self) -> str:
-        return f"{self.path.name}:{self.line}: {self.where}: {self.problem}"
-
-
-QuickLoader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+MODELS: Mapping[Location, type[BaseModel]] = {(): Source, ("silver",): SilverMapping, ("event_time",): TimeText}
 
 
 def read_source(path: Path) -> tuple[Source | None, list[Mistake]]:
     """Read one declaration; returns it, or the list of its mistakes with their lines."""
-    text = path.read_text(encoding="utf-8")
-    tree: yaml.Node | None = None
     try:
-        loader = QuickLoader(text)
-        tree = loader.get_single_node()
-        source = Source.model_validate(loader.construct_document(tree) if tree else None)
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark
-        return None, [Mistake(path=path, line=mark.line + 1 if mark else 1, where="YAML", problem=str(error.problem))]
+        text = Text(path, path.read_text(encoding="utf-8"))
+    except yaml.YAMLError as error:
+        return None, [in_yaml(path, error)]
+    except UnicodeDecodeError as error:
+        return None, [Mistake(path=path, line=1, where="YAML", problem=f"is no UTF-8: {error}")]
+    mistakes = text.repeated()
+    try:
+        source = Source.model_validate(text.content)
+        if source.name != path.stem:
+            mistakes += text.mistakes([Wrong(("name",), f"must be the file's name, {path.stem!r}")])
     except ValidationError as error:
-        return None, [
-            Mistake(path=path, line=_line_of(tree, e["loc"]), where=".".join(map(str, e["loc"])) or "declaration", problem=e["msg"])
-            for e in error.errors()
-        ]
-    if source.name != path.stem:
-        return None, [Mistake(path=path, line=1, where="name", problem=f"must be the file's name, {path.stem!r}")]
-    return source, []
+        mistakes += text.mistakes(in_model(error, MODELS))
+    return (None, mistakes) if mistakes else (source, [])
 
 
-def _line_of(node: yaml.Node | None, location: tuple[Any, ...]) -> int:
-    line = node.start_mark.line + 1 if node else 1
-    for key in location:
-        children = {k.value: (k, v) for k, v in node.value} if isinstance(node, yaml.MappingNode) else {}
-        if key in children:
-            line, node = children[key][0].start_mark.line + 1, children[key][1]
-    return line
+def mistakes_at(path: Path, wrong: Sequence[Wrong]) -> list[Mistake]:
+    """Mistakes that were found in a declaration once it was read, with their lines."""
+    return Text(path, path.read_text(encoding="utf-8")).mistakes(wrong)
 
 
 def source_files(settings: Settings) -> Iterator[Path]:

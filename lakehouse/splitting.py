@@ -413,16 +413,17 @@ def _named(header: list[str], fields: Mapping[str, str]) -> list[str]:
     """Names for the columns of a header: the declared field that it stands for, else as it is written; no name twice."""
     known: dict[str, str] = {}
     for field in fields:
-        known.setdefault(_simplified(field), field)
+        known.setdefault(simplified(field), field)
     names: list[str] = []
     for number, title in enumerate(header, 1):
-        name = title if title in fields else known.get(_simplified(title), title)
+        name = title if title in fields else known.get(simplified(title), title)
         name = title if name in names else name
         names.append(name if name and name not in names else f"{name or 'column'}_{number}")
     return names
 
 
-def _simplified(title: str) -> str:
+def simplified(title: str) -> str:
+    """The title of a column in lower case, with _ for all but letters and digits: what a declared field may be called instead."""
     return re.sub(r"[^0-9a-z]+", "_", title.strip().lower()).strip("_")
 
 

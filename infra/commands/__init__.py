@@ -16,6 +16,7 @@ QUICK = {
     **dict.fromkeys(("up", "down", "status", "logs", "restart", "destroy"), "stack"),
     "doctor": "doctor",
     "sql": "sql",
+    "sources": "sources",
 }
 """Commands whose group alone is imported: all groups together pull in Dagster, which takes seconds."""
 

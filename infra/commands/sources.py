@@ -5,26 +5,30 @@ Does not belong here: judging or mapping anything (lakehouse.sources, jobs.previ
 
 from __future__ import annotations
 
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
 
-from infra.loaded_sources import take
-from infra.orchestrator import reload_definitions
-from infra.preparation import prepare
 from infra.printing import AsJson, answers, print_json
-from infra.services.dagster_daemon import limit_pools
-from infra.services.dagster_home import dagster_home
-from jobs.preview import preview as preview_file
-from lakehouse.errors import ConfigurationError
+from infra.progress import stderr_console
+from lakehouse.errors import ConfigurationError, LakehouseError
+from lakehouse.mistakes import Mistake
 from lakehouse.settings import settings
-from lakehouse.sources import Source, load_sources, read_source, source_files
-from lakehouse.spark import connect
+from lakehouse.sources import Source, load_sources, mistakes_at, read_source, source_files
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+    from jobs.preview import Preview
 
 group = typer.Typer(no_args_is_help=True, help="Source declarations.")
-TEXT_SHOWN = 100
+LONG_SECONDS = 3.0
 
 
 def register(app: typer.Typer) -> None:
@@ -46,24 +50,69 @@ def list_(as_json: AsJson = False) -> None:
 
 
 @group.command()
+def scaffold(
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="A file of its records, as it would be landed.")],
+    name: Annotated[str | None, typer.Option(help="What the source is called; by default after the file.")] = None,
+    table: Annotated[str, typer.Option(help="Silver table that the records go to.")] = "silver.auth_events",
+    write: Annotated[bool, typer.Option("--write", help="Write it to the instance's own sources instead of printing it.")] = False,
+) -> None:
+    """Guess a declaration from a file: format, fields, id, time and a first mapping, each with the reason for it."""
+    from lakehouse.scaffold import scaffold_of, write_scaffold
+
+    guessed = scaffold_of(file, name, table)
+    if write:
+        written = write_scaffold(settings(), guessed)
+        answers().print(f"{written}: settle what says `decide`, then `lakehouse sources validate {written}`", soft_wrap=True, markup=False)
+    else:
+        print(guessed.text, end="")
+
+
+@group.command()
 def validate(files: Annotated[list[Path] | None, typer.Argument(exists=True, dir_okay=False)] = None, as_json: AsJson = False) -> None:
-    """Check declarations, by default all of the instance; every mistake is named with its line."""
-    found = {file: read_source(file)[1] for file in files or source_files(settings())}
-    wrong = [mistake for mistakes in found.values() for mistake in mistakes]
+    """Check declarations, by default all of the instance; every mistake is named with its line. Expressions are checked by Spark."""
+    read = {file: read_source(file) for file in files or source_files(settings())}
+    found = {file: mistakes for file, (_, mistakes) in read.items()}
+    unchecked = _check_expressions({file: source for file, (source, _) in read.items() if source}, found)
     if as_json:
-        print_json([{"file": file, "mistakes": [m.model_dump(mode="json", exclude={"path"}) for m in ms]} for file, ms in found.items()])
+        print_json([
+            {"file": file, "expressions_checked": not unchecked, "mistakes": [m.model_dump(mode="json", exclude={"path"}) for m in ms]}
+            for file, ms in found.items()
+        ])  # fmt: skip
     else:
         for file in (file for file, mistakes in found.items() if not mistakes):
             answers().print(f"{file.name}: fine", markup=False)
-        for mistake in wrong:
+        for mistake in (mistake for mistakes in found.values() for mistake in mistakes):
             answers().print(str(mistake), soft_wrap=True, markup=False)
-    if wrong:
-        raise ConfigurationError(f"{len(wrong)} mistakes", next_step="mend the lines named above")
+    if unchecked:
+        stderr_console().print(f"Expressions were not checked: {unchecked}", soft_wrap=True, markup=False)
+    if wrong := sum(map(len, found.values())):
+        raise ConfigurationError(f"{wrong} mistake{'s' if wrong > 1 else ''}", next_step="mend the lines named above")
+
+
+def _check_expressions(sources: dict[Path, Source], found: dict[Path, list[Mistake]]) -> str:
+    """Add what Spark finds wrong; returns why it could not be asked, else nothing."""
+    if not settings().spark_remote:
+        return "no Spark server of this instance is running; `lakehouse up` starts one"
+    from jobs.expressions import wrong_expressions
+
+    try:
+        with _session() as session:
+            for file, source in sources.items():
+                found[file] = mistakes_at(file, wrong_expressions(session, source))
+    except LakehouseError as error:
+        return str(error)
+    return ""
 
 
 @group.command()
 def apply() -> None:
     """Have the declarations take effect: makes their tables and has Dagster load them; nothing where one of them has a mistake."""
+    from infra.loaded_sources import take
+    from infra.orchestrator import reload_definitions
+    from infra.preparation import prepare
+    from infra.services.dagster_daemon import limit_pools
+    from infra.services.dagster_home import dagster_home
+
     sources = load_sources(settings())
     prepare(settings())
     take(settings())
@@ -76,34 +125,65 @@ def apply() -> None:
 def preview(
     source: Annotated[str, typer.Argument(help="Name of a source, or a declaration file.")],
     file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="A file of its records.")],
-    limit: Annotated[int, typer.Option(help="How many records to read.")] = 100,
+    limit: Annotated[int, typer.Option(min=1, help="How many records to read.")] = 100,
+    rows: Annotated[int, typer.Option(min=0, help="How many rows to show.")] = 10,
     as_json: AsJson = False,
 ) -> None:
-    """Show what a declaration makes of a file's first records: silver rows, and rejects with their reasons."""
+    """Show what a declaration makes of a file's first records: silver rows, and rejects with their reasons. Nothing is written."""
+    began = time.monotonic()
+    path, declared = _declared(source)
+    from infra.preview_text import lines_of
+
+    with _session() as session:
+        seen = _previewed(session, path, declared, file, limit)
+    if as_json:
+        print_json({**asdict(seen), "rejected_by_reason": seen.rejected_by_reason})
+    else:
+        console = answers()
+        for line in lines_of(seen, rows, console.width):
+            console.print(line, soft_wrap=True, markup=False)
+    if (seconds := time.monotonic() - began) > LONG_SECONDS:
+        stderr_console().print(f"took {seconds:.1f} s")
+
+
+def _previewed(session: SparkSession, path: Path, source: Source, file: Path, limit: int) -> Preview:
+    from pyspark.errors import PySparkException
+
+    from jobs.expressions import explained
+    from jobs.preview import preview as preview_file
+
+    try:
+        return preview_file(session, source, file, limit)
+    except PySparkException as error:
+        mistakes = mistakes_at(path, explained(session, source, error))
+        raise _wrong(mistakes) from error
+
+
+@contextmanager
+def _session() -> Iterator[SparkSession]:
+    """A session on the instance's Spark. Raises LakehouseError where there is none."""
+    from jobs.expressions import quiet_errors
+    from lakehouse.spark import connect
+
     session = connect(settings())
     try:
-        seen = preview_file(session, _declared(source), file, limit)
+        with quiet_errors():
+            yield session
     finally:
         session.stop()
-    if as_json:
-        print_json({"rows": seen.rows, "rejects": seen.rejects, "not_applicable": seen.not_applicable})
-        return
-    console = answers()
-    for row in seen.rows:
-        said = "  ".join(f"{k}={v}" for k, v in row.items() if v is not None and not k.startswith("_"))
-        console.print(said, soft_wrap=True, markup=False)
-    for place, reasons, text in seen.rejects:
-        console.print(f"rejected, record {place}: {', '.join(reasons)}: {text[:TEXT_SHOWN]}", soft_wrap=True, markup=False)
-    console.print(f"{len(seen.rows)} rows, {len(seen.rejects)} rejected, {seen.not_applicable} not applicable")
 
 
-def _declared(name: str) -> Source:
+def _declared(name: str) -> tuple[Path, Source]:
     if not name.endswith((".yaml", ".yml")):
         sources = load_sources(settings())
         if name not in sources:
             raise ConfigurationError(f"there is no source {name!r}", next_step=f"use one of {', '.join(sources)}, or a declaration file")
-        return sources[name]
+        return next(path for path in source_files(settings()) if path.stem == name), sources[name]
     source, mistakes = read_source(Path(name))
     if source is None:
-        raise ConfigurationError("; ".join(map(str, mistakes)), next_step="mend the lines named above")
-    return source
+        raise _wrong(mistakes)
+    return Path(name), source
+
+
+def _wrong(mistakes: Iterable[Mistake]) -> ConfigurationError:
+    return ConfigurationError("the declaration has mistakes:\n  " + "\n  ".join(map(str, mistakes)), next_step="mend the lines named above")

@@ -70,36 +70,60 @@ def test_a_right_declaration_is_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("right", "wrong", "mistake"),
     [
-        ("format: json_lines", "format: json_line", "probe.yaml:3: format: Input should be 'json_lines', 'json_array', "),
-        ("earliest: 2020-01-01", "earliest: long ago", "probe.yaml:4: earliest: Input should be a valid date or datetime"),
-        ("event_time: try_to_timestamp(at)\n", "", "probe.yaml:1: event_time: Field required"),
-        ("event_time: try_to_timestamp(at)", "event_time: 5", "probe.yaml:11: event_time.SQL: Input should be a valid string"),
+        (
+            "format: json_lines",
+            "format: json_line",
+            "probe.yaml:3: format: 'json_line' is none of json_lines, json_array, json_wrapped, csv, parquet, text; the nearest is",
+        ),
+        ("earliest: 2020-01-01", "earliest: long ago", "probe.yaml:4: earliest: 'long ago' is no day, such as 2020-01-31"),
+        ("event_time: try_to_timestamp(at)\n", "", "probe.yaml:1: event_time: is missing: when it happened, as a timestamp in UTC"),
+        ("event_time: try_to_timestamp(at)", "event_time: 5", "probe.yaml:11: event_time: must be a text, and 5 is none: put it in quotes"),
         (
             "event_time: try_to_timestamp(at)",
             "event_time:\n  text: at\n  format: HH:mm\n  zone: Mars",
-            "probe.yaml:14: event_time.TimeText.zone: Value error, 'Mars' is no IANA zone, such as Europe/Berlin",
+            "probe.yaml:14: event_time.zone: 'Mars' is no IANA zone, such as Europe/Berlin",
         ),
-        ("format: json_lines", "format: text", "probe.yaml:1: declaration: Value error, pattern belongs to format text, and only there"),
         (
-            "format: json_lines",
-            "delimiter: ;\nformat: json_lines",
-            "probe.yaml:1: declaration: Value error, delimiter belongs",
+            "event_time: try_to_timestamp(at)",
+            "event_time:\n  text: at\n  format: HH:mm\n  time_zone: UTC",
+            "probe.yaml:14: event_time.time_zone: there is no such key; there are format, text, year, zone",
         ),
-        ("fields:\n  id: string\n  at: string\n", "", "probe.yaml:1: declaration: Value error, fields: at least one is needed"),
-        ("event_id: id", "event_id: ''", "probe.yaml:10: event_id: String should have at least 1 character"),
-        ("event_id: id", "event_id: 5", "probe.yaml:10: event_id: Input should be a valid string"),
-        ("event_id: id", "evnt_id: id\nevent_id: id", "probe.yaml:10: evnt_id: Extra inputs are not permitted"),
+        ("format: json_lines", "format: text", "probe.yaml:3: format: text needs pattern: for text: the shape of a line"),
+        ("format: json_lines", "delimiter: ;\nformat: json_lines", "probe.yaml:3: delimiter: belongs to format csv; here it is json_lines"),
+        ("fields:\n  id: string\n  at: string\n", "", "probe.yaml:1: fields: at least one is needed"),
+        ("fields:\n  id: string\n", "fields:\n  id: string\n  no: string\n", "probe.yaml:7: fields.False: YAML reads this key as False"),
+        ("event_id: id", "event_id: ''", "probe.yaml:10: event_id: is empty"),
+        ("event_id: id", "event_id: 5", "probe.yaml:10: event_id: must be a text, and 5 is none: put it in quotes"),
+        ("event_id: id", "evnt_id: id\nevent_id: id", "probe.yaml:10: evnt_id: there is no such key; the nearest is 'event_id'"),
+        ("event_id: id", "event_id: id\nevent_id: at", "probe.yaml:11: event_id: stands here a second time"),
+        ("    as_of: event_time", "    as_of: event_time\n    as_of: at", "probe.yaml:18: silver.columns.as_of: stands here a second time"),
         ("  version: 1", "  version: 0", "probe.yaml:14: silver.version: Input should be greater than or equal to 1"),
-        ("    customer_id: id", "    customer_id: null", "probe.yaml:16: silver.columns.customer_id: Input should be a valid string"),
-        ("    customer_id: id\n", "", "probe.yaml:12: silver: Value error, silver.billing_customers requires the columns customer_id"),
-        ("    as_of:", "    as_off: id\n    as_of:", "probe.yaml:12: silver: Value error, silver.billing_customers has no columns as_off"),
-        ("silver.billing_customers", "gold.auth_daily", "probe.yaml:12: silver: Value error, 'gold.auth_daily' is not a silver table"),
-        ("format: json_lines", "format: json_wrapped", "probe.yaml:1: declaration: Value error, records_field belongs to format"),
-        ("  at: string", "  at: string\n  AT: string", "probe.yaml:1: declaration: Value error, Spark does not tell upper from lower case"),
-        ("  short: left", "  ID: left", "probe.yaml:9: derived.ID.[key]: String should match pattern"),
-        ("  short: left", "  id: left", "probe.yaml:1: declaration: Value error, Spark does not tell upper from lower case"),
-        ("  short: left", "  tenant_id: left", "probe.yaml:1: declaration: Value error, Spark does not tell upper from lower case"),
+        ("    customer_id: id", "    customer_id: null", "probe.yaml:16: silver.columns.customer_id: is empty"),
+        (
+            "    customer_id: id\n",
+            "",
+            "probe.yaml:15: silver.columns: silver.billing_customers requires the column customer_id: Id in the billing system",
+        ),
+        (
+            "    as_of:",
+            "    as_off: id\n    as_of:",
+            "probe.yaml:17: silver.columns.as_off: silver.billing_customers has no column 'as_off'; the nearest is 'as_of'",
+        ),
+        (
+            "silver.billing_customers",
+            "silver.auth_event",
+            "probe.yaml:13: silver.table: 'silver.auth_event' is not a silver table; the nearest is 'silver.auth_events'",
+        ),
+        ("silver.billing_customers", "gold.auth_daily", "probe.yaml:13: silver.table: 'gold.auth_daily' is not a silver table"),
+        ("format: json_lines", "format: json_wrapped", "probe.yaml:3: format: json_wrapped needs records_field: for json_wrapped: the"),
+        ("  at: string", "  at: string\n  AT: string", "probe.yaml:8: fields.AT: 'AT' means two things"),
+        ("  short: left", "  ID: left", "probe.yaml:9: derived.ID: 'ID' is no name: a name is lower-case letters"),
+        ("  short: left", "  id: left", "probe.yaml:9: derived.id: 'id' means two things"),
+        ("  short: left", "  tenant_id: left", "probe.yaml:9: derived.tenant_id: is a column of the lake's own"),
         ("fields:", "fields: [", "probe.yaml:7: YAML: "),
+        ("event_id: id", "event_id: `id`", "probe.yaml:10: YAML: found character that cannot start any token: a text that begins with `"),
+        ("event_id: id", "event_id: 'a' || id", "probe.yaml:10: YAML: did not find expected comment or line break: what"),
+        ("A source for tests.", "A source: for tests", "probe.yaml:2: YAML: mapping values are not allowed in this context: a text"),
         ("name: probe", "name: other", "probe.yaml:1: name: must be the file's name, 'probe'"),
     ],
 )
@@ -143,14 +167,15 @@ def test_a_pattern_gives_text_its_fields(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("pattern", "mistake"),
     [
-        ("sysdog", "'sysdog': all groups are named, as (?<field>...), and there is at least one; others are (?:...)"),
+        ("sysdog", "there is no pattern 'sysdog'; the nearest is 'syslog'"),
+        ("'sys.*'", "'sys.*': all groups are named, as (?<field>...), and there is at least one; others are (?:...)"),
         ("'(?<time>.*) (x)'", "'(?<time>.*) (x)': all groups are named"),
         ("'(?<time>.*'", "neither a named pattern (syslog, syslog_iso, combined_log) nor a regular expression: missing )"),
     ],
 )
 def test_a_wrong_pattern_is_told(tmp_path: Path, pattern: str, mistake: str) -> None:
     (told,) = _read(tmp_path, TEXT.format(pattern=pattern))
-    assert told.startswith(f"probe.yaml:1: declaration: Value error, {mistake}")
+    assert told.startswith(f"probe.yaml:4: pattern: {mistake}")
 
 
 def test_every_named_pattern_has_its_fields() -> None:
