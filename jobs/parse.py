@@ -35,9 +35,9 @@ def parse_fields(bronze: DataFrame, source: Source) -> DataFrame:
     reason = F.when(record.isNull(), UNPARSEABLE).when(F.col("_read").getField("_malformed").isNotNull(), TYPE_CONFLICT)
     fields = [record.getField(name).alias(name) for name in source.fields if name.lower() not in taken]
     parsed = read.select(*bronze.columns, *fields, reason.alias(CORRUPT))
-    for name, expression in source.derived.items():
-        parsed = parsed.withColumn(name, F.expr(expression))
-    return parsed
+    # One select, in which each may use those before it. A select for each would nest the plan deeper than its message may be: some
+    # thirty derived values were too many.
+    return parsed.select("*", *(F.expr(expression).alias(name) for name, expression in source.derived.items()))
 
 
 EARLIEST_TIME = "0001-01-01 00:00:00"

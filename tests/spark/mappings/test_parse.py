@@ -7,6 +7,7 @@ from pyspark.sql import Row, SparkSession
 
 from jobs.parse import CORRUPT, TYPE_CONFLICT, UNPARSEABLE, parse_fields
 from lakehouse.sources import Source
+from lakehouse.spark import checkpoint
 
 SOURCE = Source.model_validate(
     {
@@ -76,3 +77,10 @@ def test_a_field_never_replaces_a_column_of_the_lake(fields: dict[str | None, Ro
 
 def test_derived_values_build_on_each_other(fields: dict[str | None, Row]) -> None:
     assert fields['{"id": "x"}']["louder"] == "X!"
+
+
+def test_a_source_may_derive_many_values_from_those_before(spark: SparkSession) -> None:
+    steps = {"step_0": "id", **{f"step_{n}": f"concat(step_{n // 2}, '.')" for n in range(1, 100)}}
+    frame = spark.createDataFrame([("acme", '{"id": "x"}')], "tenant_id string, raw string")
+    kept = checkpoint(parse_fields(frame, SOURCE.model_copy(update={"derived": steps})))
+    assert [row["step_99"] for row in kept.collect()] == ["x......."]
