@@ -37,9 +37,9 @@ def parse_fields(bronze: DataFrame, source: Source) -> DataFrame:
 
 def derive(parsed: DataFrame, source: Source) -> DataFrame:
     """Add the source's derived values, or compute them again."""
-    for name, derived in source.derived.items():
-        parsed = parsed.withColumn(name, F.expr(derived))
-    return parsed
+    # One select, in which each may use those before it. A select for each would nest the plan deeper than its message may be: some
+    # thirty derived values were too many.
+    return parsed.drop(*source.derived).select("*", *(F.expr(derived).alias(name) for name, derived in source.derived.items()))
 
 
 def _from_json(source: Source) -> Column:

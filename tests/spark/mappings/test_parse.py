@@ -7,6 +7,7 @@ from pyspark.sql import Row, SparkSession
 
 from jobs.parse import CORRUPT, TYPE_CONFLICT, UNPARSEABLE, parse_fields
 from lakehouse.sources import Source
+from lakehouse.spark import checkpoint
 
 SOURCE = Source.model_validate(
     {
@@ -79,7 +80,7 @@ def test_derived_values_build_on_each_other(fields: dict[str | None, Row]) -> No
 
 
 LINE = '192.0.2.1 - ada [17/May/2015:10:05:03 +0000] "{request}" 200 12 "-" "{agent}"'
-LONG = "x\\\"" * 100_000
+LONG = 'x\\"' * 100_000
 """With escaped quotation marks: what Java matches with a call for each goes beyond its stack, and takes the server along."""
 LINES: dict[str, tuple[str | None, ...]] = {
     LINE.format(request="GET /a HTTP/1.1", agent="Mozilla"): ("GET", "/a", "HTTP/1.1", None, "Mozilla"),
@@ -99,3 +100,10 @@ def test_a_line_of_text_is_read_by_its_pattern_whatever_is_in_it(spark: SparkSes
     rows = parse_fields(frame, source).orderBy("n").select("method", "path", "protocol", "request", "user_agent", CORRUPT).collect()
     assert [row[:-1] if row[CORRUPT] is None else () for row in rows] == list(LINES.values())
     assert rows[-1][CORRUPT] == UNPARSEABLE
+
+
+def test_a_source_may_derive_many_values_from_those_before(spark: SparkSession) -> None:
+    steps = {"step_0": "id", **{f"step_{n}": f"concat(step_{n // 2}, '.')" for n in range(1, 100)}}
+    frame = spark.createDataFrame([("acme", '{"id": "x"}')], "tenant_id string, raw string")
+    kept = checkpoint(parse_fields(frame, SOURCE.model_copy(update={"derived": steps})))
+    assert [row["step_99"] for row in kept.collect()] == ["x......."]
