@@ -10,7 +10,7 @@ from lakehouse.settings import Settings
 from lakehouse.sources import load_sources
 from lakehouse.tables import TABLES
 
-EVENT_SOURCES = ("aws_cloudtrail", "okta_system_log", "provider_events")
+EVENT_SOURCES = ("aws_cloudtrail", "okta_system_log", "provider_events", "windows_security")
 GRAPH = {
     **{f"landing.{name}": set() for name in (*EVENT_SOURCES, "stripe_customers", "stripe_subscriptions")},
     **{f"bronze.{name}": {f"landing.{name}"} for name in (*EVENT_SOURCES, "stripe_customers", "stripe_subscriptions")},

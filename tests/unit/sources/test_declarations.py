@@ -43,6 +43,7 @@ def _read(tmp_path: Path, text: str) -> list[str]:
 def test_all_sources_of_this_release_are_shipped() -> None:
     assert [path.stem for path in SHIPPED] == [
         "aws_cloudtrail", "okta_system_log", "provider_events", "stripe_customers", "stripe_subscriptions",
+        "windows_security",
     ]  # fmt: skip
 
 
