@@ -11,12 +11,29 @@ from lakehouse.sources import load_sources
 from lakehouse.tables import TABLES
 
 EVENT_SOURCES = ("aws_cloudtrail", "okta_system_log", "provider_events", "windows_security")
+SOURCES_OF = {
+    "silver.auth_events": EVENT_SOURCES,
+    "silver.billing_charges": ("stripe_charges",),
+    "silver.billing_customers": ("stripe_customers",),
+    "silver.billing_disputes": ("stripe_disputes",),
+    "silver.billing_invoice_lines": ("stripe_invoice_lines",),
+    "silver.billing_invoices": ("stripe_invoices",),
+    "silver.billing_objects": (
+        "stripe_accounts", "stripe_balance_transactions", "stripe_cards", "stripe_coupons", "stripe_credit_note_lines", "stripe_credit_notes",
+        "stripe_discounts", "stripe_fees", "stripe_payment_intents", "stripe_payment_method_cards", "stripe_payment_methods",
+        "stripe_payout_balance_transactions", "stripe_payouts", "stripe_subscription_discounts", "stripe_subscription_history",
+        "stripe_transfers",
+    ),
+    "silver.billing_prices": ("stripe_plans", "stripe_prices"),
+    "silver.billing_products": ("stripe_products",),
+    "silver.billing_refunds": ("stripe_refunds",),
+    "silver.billing_subscription_items": ("stripe_subscription_items",),
+    "silver.billing_subscriptions": ("stripe_subscriptions",),
+}  # fmt: skip
 GRAPH = {
-    **{f"landing.{name}": set() for name in (*EVENT_SOURCES, "stripe_customers", "stripe_subscriptions")},
-    **{f"bronze.{name}": {f"landing.{name}"} for name in (*EVENT_SOURCES, "stripe_customers", "stripe_subscriptions")},
-    "silver.auth_events": {f"bronze.{name}" for name in EVENT_SOURCES},
-    "silver.billing_customers": {"bronze.stripe_customers"},
-    "silver.billing_subscriptions": {"bronze.stripe_subscriptions"},
+    **{f"landing.{name}": set() for names in SOURCES_OF.values() for name in names},
+    **{f"bronze.{name}": {f"landing.{name}"} for names in SOURCES_OF.values() for name in names},
+    **{table: {f"bronze.{name}" for name in names} for table, names in SOURCES_OF.items()},
     "gold.user_days": {"silver.auth_events"},
     "gold.auth_daily": {"silver.auth_events"},
     "gold.auth_hourly": {"silver.auth_events"},

@@ -42,7 +42,12 @@ def _read(tmp_path: Path, text: str) -> list[str]:
 
 def test_all_sources_of_this_release_are_shipped() -> None:
     assert [path.stem for path in SHIPPED] == [
-        "aws_cloudtrail", "okta_system_log", "provider_events", "stripe_customers", "stripe_subscriptions",
+        "aws_cloudtrail", "okta_system_log", "provider_events", "stripe_accounts", "stripe_balance_transactions", "stripe_cards",
+        "stripe_charges", "stripe_coupons", "stripe_credit_note_lines", "stripe_credit_notes", "stripe_customers",
+        "stripe_discounts", "stripe_disputes", "stripe_fees", "stripe_invoice_lines", "stripe_invoices", "stripe_payment_intents",
+        "stripe_payment_method_cards", "stripe_payment_methods", "stripe_payout_balance_transactions", "stripe_payouts",
+        "stripe_plans", "stripe_prices", "stripe_products", "stripe_refunds", "stripe_subscription_discounts",
+        "stripe_subscription_history", "stripe_subscription_items", "stripe_subscriptions", "stripe_transfers",
         "windows_security",
     ]  # fmt: skip
 
