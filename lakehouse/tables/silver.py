@@ -375,7 +375,7 @@ BILLING_OBJECTS = Table(
                 "subscription_discount", "subscription_history", "transfer",
             ),
         ),
-        Column("object_id", "string", "Id in the billing system; where there is none, the parts of its key, with `/` between.", required=True),
+        Column("object_id", "string", "Id in the billing system; without one, the parts of its key, with `/` between.", required=True),
         Column("customer_id", "string", "Customer it belongs to."),
         Column("related_id", "string", "Object that it belongs to, or comes from; which one, depends on its kind."),
         _amount("amount", "Amount; negative where it leaves the balance."),

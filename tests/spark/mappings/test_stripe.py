@@ -319,7 +319,7 @@ def _of_table(stem: str, variant: str) -> list[str]:
         (
             "stripe_subscription_discounts",
             "subscription_discount",
-            dict.fromkeys(("", "_postgres", "_snowflake"), ["2023-09-19 05:50:07.000000"]),
+            {variant: ["2023-09-19 05:50:07.000000"] for variant in ("", "_postgres", "_snowflake")},
         ),
     ],
 )
