@@ -23,7 +23,7 @@ from jobs.refine import backfill as backfill_silver
 from jobs.refine import refine
 from jobs.refine import release as release_silver
 from lakehouse.errors import ConfigurationError, LakehouseError
-from lakehouse.ledger import Ledger, Release
+from lakehouse.ledger import Release, standings
 from lakehouse.ops.store import OpsReader, OpsWriter
 from lakehouse.settings import settings
 from lakehouse.sources import Source, load_sources
@@ -49,12 +49,11 @@ def waiting_assets(sources: dict[str, Source]) -> list[dg.AssetKey]:
     pausing = failing_pairs(reader, datetime.now(UTC))
     bronze: set[str] = set()
     silver: set[str] = set()
+    standing = standings(settings(), sources.values(), reader, writer)
     for source in sources.values():
-        ledger = Ledger(settings(), source, reader, writer)
-        bronze_waits = ledger.pending() or ledger.unfinished()
-        if bronze_waits and (source.name, source.bronze.name) not in pausing:
+        if standing[source.name].bronze_waits and (source.name, source.bronze.name) not in pausing:
             bronze.add(source.bronze.name)
-        silver_waits = source.bronze.name in bronze or ledger.awaiting_silver()
+        silver_waits = source.bronze.name in bronze or standing[source.name].silver_waits
         if silver_waits and (source.name, source.silver.table) not in pausing:
             silver.add(source.silver.table)
     gold = [t for t in TABLES.values() if t.layer == "gold" and (GOLD_PIPELINE, t.name) not in pausing]

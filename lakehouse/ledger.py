@@ -8,7 +8,7 @@ Does not belong here: reading records, or what a batch publishes.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import UTC, datetime
@@ -43,7 +43,7 @@ select * exclude (newest) from (
             case state when 'expired' then 4 when 'rejected' then 3 when 'published' then 2 when 'bronze' then 1 else 0 end desc,
             recorded_at desc
     ) as newest
-    from ctl.files where source = ?
+    from ctl.files where list_contains(?, source)
 ) where newest = 1
 """
 
@@ -158,6 +158,37 @@ class FileCounts:
 
 
 COUNTS = tuple(f.name for f in fields(FileCounts))
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Whether a source has something for bronze to do, and for silver."""
+
+    bronze_waits: bool
+    silver_waits: bool
+
+
+def standings(settings: Settings, sources: Collection[Source], reader: OpsReader, writer: OpsWriter) -> dict[str, Standing]:
+    """Where each source stands, by name: one query and one listing for all of them, since most have nothing to do most of the time.
+
+    Raises InfrastructureError when the store does not answer.
+    """
+    names = [source.name for source in sources]
+    rows: dict[str, list[dict[str, Any]]] = {name: [] for name in names}
+    for row in reader.rows(LATEST_STATES, [names]):
+        rows[row["source"]].append(row)
+    known = {(row["path"], row["etag"]) for found in rows.values() for row in found if not _was_lost(row)}
+    landed = list_objects(s3_client(settings), settings.landing_bucket)
+    new = {found.key.partition("/")[0] for found in landed if (found.key, found.etag) not in known}
+    standing: dict[str, Standing] = {}
+    for source in sources:
+        states = {row["state"] for row in rows[source.name]}
+        # Of a release that was claimed and not recorded only its object tells; a source that never held anything back has none.
+        may_release = any(row["held_back"] for row in rows[source.name])
+        waits = source.name in new or State.CLAIMED in states
+        waits = waits or (may_release and bool(Ledger(settings, source, reader, writer).unfinished()))
+        standing[source.name] = Standing(waits, State.BRONZE in states)
+    return standing
 
 
 class Ledger:
@@ -292,7 +323,7 @@ class Ledger:
         return f"{BATCHES_PREFIX}/{self._source.name}/"
 
     def _latest(self) -> list[dict[str, Any]]:
-        return self._reader.rows(LATEST_STATES, [self._source.name])
+        return self._reader.rows(LATEST_STATES, [[self._source.name]])
 
     def _batches_in(self, state: State) -> list[str]:
         return sorted({row["batch_id"] for row in self._latest() if row["state"] == state and row["batch_id"]})

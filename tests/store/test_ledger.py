@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from lakehouse import ledger as ledger_module
-from lakehouse.ledger import Batch, FileCounts, Ledger, State
+from lakehouse.ledger import Batch, FileCounts, Ledger, Release, State, standings
 from lakehouse.ops.store import OpsReader, OpsWriter
 from lakehouse.settings import Settings
 from lakehouse.sources import load_sources
@@ -163,3 +163,27 @@ def test_a_batch_takes_files_up_to_its_size_and_at_least_one(settings: Settings,
     claims = [ledger(settings).claim() for _ in range(3)]
     assert [[f.path[-1] for f in claim.files] for claim in claims if claim] == [["a"], ["b", "c"], ["d"]]
     assert ledger(settings).pending() == []
+
+
+def standing(settings: Settings) -> tuple[bool, bool]:
+    found = standings(settings, load_sources(settings).values(), OpsReader(settings), OpsWriter(settings))
+    assert [name for name, one in found.items() if name != SOURCE and (one.bronze_waits or one.silver_waits)] == []
+    return found[SOURCE].bronze_waits, found[SOURCE].silver_waits
+
+
+def test_a_source_waits_from_the_landing_of_a_file_until_silver_has_it(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert standing(settings) == (False, False)
+    key = land(settings, "a.jsonl", b"{}\n{}\n")
+    assert standing(settings) == (True, False)
+    dying = ledger(settings)
+    monkeypatch.setattr(dying, "_record_claims", lambda batches: None)
+    assert dying.claim() is not None
+    assert standing(settings) == (True, False)
+    (batch,) = ledger(settings).unfinished()
+    assert standing(settings) == (True, False)
+    ledger(settings).record(batch, State.BRONZE, {key: FileCounts(published=1, held_back=1)})
+    assert standing(settings) == (False, True)
+    ledger(settings).advance(batch, State.PUBLISHED)
+    assert standing(settings) == (False, False)
+    assert dying.claim_release(Release(batch.batch_id, "acme"), {key: 1}) is not None
+    assert standing(settings) == (True, False)
