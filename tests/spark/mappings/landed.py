@@ -105,3 +105,8 @@ def silver(spark: SparkSession, name: str, records: Sequence[str | None]) -> lis
         told = {IDENTITY if k == "user_key" else k: v for k, v in row.asDict().items()}
         found[row["_row"] - 1].append({k: v for k, v in told.items() if k not in (*LINEAGE, CORRUPT)})
     return found
+
+
+def silver_rows(spark: SparkSession, name: str, records: Sequence[str | None]) -> list[dict[str, Any]]:
+    """The same, of records that stand for one row each."""
+    return [row for rows in silver(spark, name, records) for row in rows]

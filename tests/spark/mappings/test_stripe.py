@@ -13,7 +13,7 @@ import pytest
 from pyspark.sql import SparkSession
 
 from jobs.silver import APPLICABLE
-from tests.spark.mappings.landed import DATA, demo_records, parsed, silver
+from tests.spark.mappings.landed import DATA, demo_records, parsed, silver_rows
 
 NETSUITE = (
     '{"netsuite_credit_memo_id":"3324234","netsuite_credit_memo_link":"https://en.wikipedia.org/wiki/Brave_New_World",'
@@ -303,7 +303,7 @@ KEYS = {
 def test_a_real_row_maps_field_by_field(spark: SparkSession, name: str) -> None:
     wanted = ROWS[name]
     ids = [column for column in wanted if column.endswith("_id") or column == "object"][:2]
-    found = [row for row in silver(spark, name, demo_records(name)) if all(row[column] == wanted[column] for column in ids)]
+    found = [row for row in silver_rows(spark, name, demo_records(name)) if all(row[column] == wanted[column] for column in ids)]
     assert found == [wanted | {APPLICABLE: True}]
 
 
@@ -324,7 +324,7 @@ def _of_table(stem: str, variant: str) -> list[str]:
     ],
 )
 def test_a_header_of_another_warehouse_reads_alike(spark: SparkSession, name: str, stem: str, ends: dict[str, list[str]]) -> None:
-    rows = {variant: silver(spark, name, _of_table(stem, variant)) for variant in ends}
+    rows = {variant: silver_rows(spark, name, _of_table(stem, variant)) for variant in ends}
     first_ends = {variant: [row["attributes"]["end"] for row in found[:1] if "end" in row["attributes"]] for variant, found in rows.items()}
     assert first_ends == ends
     assert {row["attributes"]["start"] for row in rows["_snowflake"]} >= {"2022-09-19 05:50:07.000000"}
@@ -337,17 +337,17 @@ def test_a_header_of_another_warehouse_reads_alike(spark: SparkSession, name: st
 def test_a_discount_without_time_of_reading_has_that_of_its_start(spark: SparkSession) -> None:
     start = {"id": "di_1", "start": "2022-09-19 05:50:07"}
     records = [start, {**start, "_fivetran_synced": "2022-10-01 00:00:00"}, {"id": "di_1"}]
-    rows = silver(spark, "stripe_discounts", [json.dumps(record) for record in records])
+    rows = silver_rows(spark, "stripe_discounts", [json.dumps(record) for record in records])
     assert [row["as_of"] for row in rows] == ["2022-09-19T05:50:07.000000", "2022-10-01T00:00:00.000000", None]
 
 
 def test_metadata_are_read_as_json_as_text_of_json_and_in_bare_quotes(spark: SparkSession) -> None:
-    rows = silver(spark, "stripe_refunds", [json.dumps({"id": "re_1", "metadata": text}) for text in METADATA])
+    rows = silver_rows(spark, "stripe_refunds", [json.dumps({"id": "re_1", "metadata": text}) for text in METADATA])
     assert dict(zip(METADATA, (row["metadata"] for row in rows), strict=True)) == METADATA
 
 
 def test_the_id_of_a_customer_elsewhere_is_found_in_either_form_of_metadata(spark: SparkSession) -> None:
-    rows = silver(spark, "stripe_customers", [json.dumps({"id": "cus_1", "metadata": text}) for text in METADATA])
+    rows = silver_rows(spark, "stripe_customers", [json.dumps({"id": "cus_1", "metadata": text}) for text in METADATA])
     assert [row["external_id"] for row in rows] == ["x"] * 3 + [None] * 6
 
 

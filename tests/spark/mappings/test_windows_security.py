@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from pyspark.sql import SparkSession
 
-from tests.spark.mappings.landed import IDENTITY, silver
+from tests.spark.mappings.landed import IDENTITY, silver_rows
 
 CLOCKS: dict[str, tuple[dict[str, str], str]] = {
     "Winlogbeat: @timestamp is the event's": ({"@timestamp": "2024-01-01T10:00:00.5Z"}, "2024-01-01T10:00:00.500000"),
@@ -93,7 +93,7 @@ def rows(spark: SparkSession) -> dict[str, list[dict[str, Any]]]:
         "one": ONE_EVENT,
     }
     texts = [json.dumps(record) for records in groups.values() for record in records]
-    mapped = iter(silver(spark, "windows_security", [*texts, TWICE]))
+    mapped = iter(silver_rows(spark, "windows_security", [*texts, TWICE]))
     return {name: [next(mapped) for _ in records] for name, records in groups.items()} | {"twice": list(mapped)}
 
 
