@@ -18,7 +18,7 @@ from infra import stack
 from jobs.simulator import LANDING_SOURCE
 from lakehouse.settings import Settings
 from lakehouse.sources import load_sources
-from lakehouse.tables import Table, table
+from lakehouse.tables import table
 from tests.bench import cores, lakes, pipeline
 from tests.bench.digest import delta_digests, duckdb_digest
 from tests.bench.events import SLICES, events_in, land

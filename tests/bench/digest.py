@@ -47,5 +47,10 @@ def _canonical(column: Column) -> str:
     name = f'"{column.name}"'
     if column.type.startswith("map"):
         return f"list_sort(map_entries({name}))"
-    forms = {"timestamp": f"epoch_us({name})", "double": f"round({name}, {ROUNDED_TO})", "long": f"{name}::bigint", "int": f"{name}::bigint"}
+    forms = {
+        "timestamp": f"epoch_us({name})",
+        "double": f"round({name}, {ROUNDED_TO})",
+        "long": f"{name}::bigint",
+        "int": f"{name}::bigint",
+    }
     return forms.get(column.type, name)

@@ -21,8 +21,8 @@ from lakehouse.delta import address
 from lakehouse.settings import Settings
 from lakehouse.sources import Source, load_sources
 from lakehouse.spark import connect
-from lakehouse.tables import Table, table
 from lakehouse.tables import Column as Declared
+from lakehouse.tables import Table, table
 from lakehouse.tenants import TenantRegistry, tenant_key
 from tests.lake import GOLD
 

@@ -14,6 +14,7 @@ from tests.bench.record import WHOLE, Record, Timing
 
 WARM_AT = 1_000_000
 """Most events of a run that nobody counts."""
+PARTS_TOLD = 20
 
 
 class Race:
@@ -37,11 +38,7 @@ class Race:
                 if not self.record.has(what, size, number) and not (what == NEW and number > SLICES):
                     self._warm_up(what, size)
                     for outcome in self.contestants.run(what, size, number):
-                        self.keep(outcome, size, number)
-
-    def keep(self, outcome: Outcome, size: int, number: int, peak_bytes: int | None = None) -> None:
-        """Record a run, and tell of it."""
-        keep_record(self.record, outcome, size, number, peak_bytes)
+                        keep(self.record, outcome, size, number)
 
     def _warm_up(self, what: str, size: int) -> None:
         """One run that is not counted: the JVM compiles what it runs often, and small batches are run differently from large ones."""
@@ -51,11 +48,11 @@ class Race:
         self._warm.add(kind)
 
 
-def keep_record(record: Record, outcome: Outcome, size: int, number: int, peak_bytes: int | None = None) -> None:
+def keep(record: Record, outcome: Outcome, size: int, number: int, peak_bytes: int | None = None) -> None:
     """Record an outcome part by part, and tell of it."""
     parts = [Timing(outcome.what, part, size, number, seconds, outcome.rows) for part, seconds in outcome.parts.items()]
     whole = Timing(outcome.what, WHOLE, size, number, outcome.seconds, outcome.rows, peak_bytes, outcome.digests)
     record.add([*parts, whole])
-    told = "".join(f", {part} {seconds:.2f}" for part, seconds in outcome.parts.items())
+    told = "".join(f", {part} {seconds:.2f}" for part, seconds in outcome.parts.items()) if len(outcome.parts) <= PARTS_TOLD else ""
     memory = f", {peak_bytes / 1e6:,.0f} MB" if peak_bytes else ""
     print(f"{size:>9,} events, round {number}, {outcome.what}: {outcome.seconds:.2f} s{told}{memory}", flush=True)

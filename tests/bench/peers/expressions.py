@@ -1,6 +1,7 @@
 """The Spark SQL of a source's declaration as polars expressions, and as DuckDB SQL: other tools compute the same columns from it.
 
-Only what declarations use is rendered; anything else is refused by name.
+Only what declarations use is rendered; anything else is refused by name. A hash of the raw record, which stands in for a missing id,
+is rendered as null: simulated events have ids, and the digests would tell if one had not.
 Does not belong here: reading, writing, or any particular source.
 """
 
@@ -30,6 +31,8 @@ def to_duckdb(spark_sql: str) -> str:
 
 def _for_duckdb(node: exp.Expression) -> exp.Expression:
     """What sqlglot leaves as it is though DuckDB calls it otherwise."""
+    if isinstance(node, exp.SHA2):
+        return exp.Null()
     if not isinstance(node, exp.Anonymous):
         return node
     name, arguments = node.name.lower(), node.expressions
@@ -59,7 +62,9 @@ def _literal(node: exp.Literal) -> pl.Expr:
 
 def _case(node: exp.Case) -> pl.Expr:
     otherwise = _expr(node.args["default"]) if node.args.get("default") else pl.lit(None)
-    return reduce(lambda rest, one: pl.when(_expr(one.this)).then(_expr(one.args["true"])).otherwise(rest), reversed(node.args["ifs"]), otherwise)
+    return reduce(
+        lambda rest, one: pl.when(_expr(one.this)).then(_expr(one.args["true"])).otherwise(rest), reversed(node.args["ifs"]), otherwise
+    )
 
 
 def _nullif(node: exp.Nullif) -> pl.Expr:
@@ -133,11 +138,6 @@ def _filled_entries(node: exp.VarMap) -> pl.Expr:
     return pl.concat_list(entries).list.drop_nulls()
 
 
-def _no_hash(_node: exp.SHA2) -> pl.Expr:
-    """Stands in for an id that only a record without one would need; the digests say whether one did."""
-    return pl.lit(None)
-
-
 RENDERED: dict[type, Any] = {
     exp.Column: lambda n: pl.col(n.name),
     exp.Identifier: lambda n: pl.col(n.name),
@@ -170,6 +170,6 @@ RENDERED: dict[type, Any] = {
     exp.LTE: lambda n: _expr(n.this) <= _expr(n.expression),
     exp.GTE: lambda n: _expr(n.this) >= _expr(n.expression),
     exp.Mul: lambda n: _expr(n.this) * _expr(n.expression),
-    exp.SHA2: _no_hash,
+    exp.SHA2: lambda _n: pl.lit(None),
     exp.Anonymous: _function,
 }

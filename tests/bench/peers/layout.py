@@ -3,6 +3,6 @@
 Does not belong here: anything else.
 """
 
-DUCKDB_FILE = "lake.duckdb"
+DUCKDB_FILE = "made.duckdb"
 DATASET = "lake"
 SILVER = "silver"
