@@ -19,6 +19,19 @@ from tests.bench.comparisons import ALL, PROFILE, Comparison
 from tests.bench.record import WHOLE, Record
 
 TOOLS = ("pyspark", "delta-spark", "deltalake", "polars", "dlt", "duckdb")
+HOW = """\
+* Input: the simulator's events as JSON lines in files of up to 64 MB, eight tenants, half a year, some up to 30 days late.
+* Clearlake: the product's functions as one run calls them, from a new session to the end, on empty tables.
+* Plain Spark: the same files, columns and expressions in the same layout; `from_json` with the declared schema, each layer read back
+  from Delta; nothing checked, recorded or idempotent.
+* polars + delta-rs, dlt + DuckDB: landed files to the silver table, the mapping rendered from the same declaration; dlt extracts pages
+  of records and loads Parquet.
+* 1 % new: the newest hundredth of the events on top of all older ones, five times; the orchestrator's start comes on top.
+* One core: Spark with `local[1]`, and Spark, store, metastore and client kept on one core.
+* Peak memory: proportional share of store, metastore, Spark and the run, together, at the worst moment; Spark is started anew before.
+* Equal output: each table's rows and a hash of them without regard to order, all columns but those of lineage (`_...`).
+"""
+
 SHOWN_SHARE = 0.01
 """Of a profile, steps that take less are summed up."""
 
@@ -26,7 +39,7 @@ SHOWN_SHARE = 0.01
 def render(record: Record) -> str:
     """Everything that the record has."""
     sizes = sorted({timing.size for timing in record.timings})
-    parts = ["# Benchmarks\n", _about(), "## Ratios\n", _table(RATIO_HEAD, _ratios(record, sizes))]
+    parts = ["# Benchmarks\n", _about(), HOW, "## Ratios\n", _table(RATIO_HEAD, _ratios(record, sizes))]
     parts += ["## Medians\n", _table(MEDIAN_HEAD, _medians(record, sizes))]
     for size in sizes:
         if rows := list(_profile(record, size)):
