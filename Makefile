@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 TESTS := $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check unit spark stack drill soak docs lock clean
+.PHONY: help demo test check unit spark stack drill soak bench docs lock clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -37,6 +37,10 @@ drill: $(READY) ## kill worker and Spark at every point, TIMES (5) times each; t
 soak: $(READY) ## live through DAYS (14) simulated days of RUNS (288) runs each: does the disk grow, do queries slow down; hours
 	$(TESTS) tests/soak -s --days $(or $(DAYS),14) --runs $(or $(RUNS),288)
 
+bench: $(READY) ## measure against plain Spark and other tools; SIZES, TIMES (5), ONLY name a part; taken up where it was stopped; hours
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes --only-binary :all: -r infra/requirements-bench.txt
+	$(TESTS) tests/bench -s --rounds $(or $(TIMES),5) $(if $(SIZES),--sizes $(SIZES)) $(if $(ONLY),-k "$(ONLY)")
+
 docs: $(READY) ## render the data dictionary from the declarations
 	LAKEHOUSE_HOME=$(VENV)/none $(BIN)/lakehouse dictionary > docs/data_dictionary.md
 
@@ -44,9 +48,11 @@ lock: $(READY) ## resolve the dependencies of pyproject.toml anew into the hash-
 	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes --no-header -o requirements.lock
 	for list in build go; do $(BIN)/uv pip compile infra/requirements-$$list.in --universal --python-version 3.11 \
 		--generate-hashes --no-header -o infra/requirements-$$list.txt || exit 1; done
+	$(BIN)/uv pip compile pyproject.toml --extra bench -c requirements.lock --universal --python-version 3.11 --generate-hashes --no-header \
+		$$(sed -n 's/^\([a-z0-9-]*\)==.*/--no-emit-package \1/p' requirements.lock) -o infra/requirements-bench.txt
 
 clean: ## delete the environment and what tools left behind; data and the cache of parts stay
-	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .drill
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .drill .bench
 
 $(READY): requirements.lock pyproject.toml
 	@infra/make_environment.sh $(VENV)

@@ -74,6 +74,6 @@ def _our_texts() -> dict[str, str]:
 
 
 NOT_OURS = frozenset(
-    (".git", ".venv", "__pycache__", "demo_data", "data", ".drill", ".mypy_cache", ".ruff_cache", ".pytest_cache", ".hypothesis")
+    (".git", ".venv", "__pycache__", "demo_data", "data", ".drill", ".bench", ".mypy_cache", ".ruff_cache", ".pytest_cache", ".hypothesis")
 )
 TEXTS = frozenset((".py", ".toml", ".md", ".yaml", ".yml", ".sh", ".txt", ".lock", ".sql", ".css", ".js", ".in"))
