@@ -94,7 +94,8 @@ LINES: dict[str, tuple[str | None, ...]] = {
 
 
 def test_a_line_of_text_is_read_by_its_pattern_whatever_is_in_it(spark: SparkSession) -> None:
-    declared = {**SOURCE.model_dump(exclude={"fields", "derived", "delimiter"}), "format": "text", "pattern": "combined_log", "event_id": "client"}
+    whole = SOURCE.model_dump(exclude={"fields", "derived", "delimiter"})
+    declared = {**whole, "format": "text", "pattern": "combined_log", "event_id": "client"}
     source = Source.model_validate(declared)
     frame = spark.createDataFrame([("acme", n, line) for n, line in enumerate(LINES)], "tenant_id string, n int, raw string")
     rows = parse_fields(frame, source).orderBy("n").select("method", "path", "protocol", "request", "user_agent", CORRUPT).collect()
