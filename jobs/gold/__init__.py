@@ -11,6 +11,7 @@ from pyspark.sql import DataFrame
 
 from jobs.gold.funnel import signin_funnel_daily
 from jobs.gold.sign_ins import auth_daily, auth_hourly, failure_reasons_daily, places_and_devices_daily, user_days
+from jobs.gold.signals import security_signals
 from jobs.gold.users import active_users_daily, retention_weekly, usage_and_billing_monthly, user_features_daily
 
 TRANSFORMS: Mapping[str, Callable[..., DataFrame]] = {
@@ -24,6 +25,7 @@ TRANSFORMS: Mapping[str, Callable[..., DataFrame]] = {
     "gold.user_features_daily": user_features_daily,
     "gold.retention_weekly": retention_weekly,
     "gold.usage_and_billing_monthly": usage_and_billing_monthly,
+    "gold.security_signals": security_signals,
 }
 """Gold table to the function that computes it, which takes a frame for each of its inputs, in their order; for `silver.auth_events`
 the events of sign-ins among them (`sign_ins`)."""

@@ -8,12 +8,12 @@ from __future__ import annotations
 from lakehouse.errors import ConfigurationError
 from lakehouse.tables import bronze, ops, silver
 from lakehouse.tables.bronze import bronze_table
-from lakehouse.tables.gold import sign_ins, users
+from lakehouse.tables.gold import sign_ins, signals, users
 from lakehouse.tables.model import Column, Definition, Layer, Reach, Sla, Table
 
 TABLES: dict[str, Table] = {
     declared.name: declared
-    for module in (bronze, silver, sign_ins, users, ops)
+    for module in (bronze, silver, sign_ins, users, signals, ops)
     for declared in vars(module).values()
     if isinstance(declared, Table)
 }

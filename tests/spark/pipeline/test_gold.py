@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass, replace
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 
 import pytest
 
@@ -44,7 +44,7 @@ class Rounds:
 
 
 SHUFFLES = 50
-EVENTS_EACH = 36
+EVENTS_EACH = 48
 SHUFFLED_DAYS = (0, 1, 6, 7, 8, 29, 30, 31, 44)
 """Around the edges of the windows of a week and of a month; each further day makes further files."""
 SHUFFLED_HOURS = (0, 1, 3, 5, 9, 12, 21, 22, 23)
@@ -58,15 +58,27 @@ STEPS: tuple[dict[str, object], ...] = (
 
 
 def arrivals(number: int) -> list[list[dict[str, object]]]:
-    """A tenant's events in an order of arrival of its own, cut at two random places into what lands in each of three runs."""
+    """A tenant's events in an order of arrival of its own, cut at two random places into what lands in each of three runs.
+
+    Half of them are spread; half are attempts, most of them failures, of one user or of many around a midnight, from one address.
+    """
     rng, tenant = random.Random(number), f"shuffled{number}"
-    drawn = [
-        event(n, tenant, (date(2024, 1, 1) + timedelta(days=rng.choice(SHUFFLED_DAYS))).isoformat(),
-              time=f"{rng.choice(SHUFFLED_HOURS):02d}:{rng.randrange(60):02d}:00", ok=rng.random() < 0.7, user=rng.randrange(5),
-              request_id=f"request-id-live-{tenant}-{rng.randrange(12)}", user_agent=[rng.choice(("Firefox/1", "Chrome/2", "okhttp/3"))],
-              ip_geo_country=rng.choice(("SE", "US", "")), network_ip_address=rng.choice(("192.0.2.1", "")), **rng.choice(STEPS))
-        for n in range(EVENTS_EACH)
-    ]  # fmt: skip
+    attack = datetime(2024, 1, 2) + timedelta(hours=rng.choice((-14, 0, 8)), minutes=-10)
+    users, seconds = (1, 1200) if number % 2 else (14, 3600)
+    drawn = []
+    for n in range(EVENTS_EACH):
+        day = datetime(2024, 1, 1) + timedelta(days=rng.choice(SHUFFLED_DAYS))
+        spread = day + timedelta(hours=rng.choice(SHUFFLED_HOURS), minutes=rng.randrange(60))
+        at, user, ok, fields = spread, rng.randrange(5), 0.7, {**rng.choice(STEPS), "request_id": f"request-id-live-{rng.randrange(12)}"}
+        if n % 2:
+            at, user, ok, fields = attack + timedelta(seconds=rng.randrange(seconds)), rng.randrange(users), 0.2, {}
+        drawn.append(
+            event(
+                n, tenant, f"{at:%Y-%m-%d}", time=f"{at:%H:%M:%S}", ok=rng.random() < ok, user=user,
+                user_agent=[rng.choice(("Firefox/1", "Chrome/2", "okhttp/3"))], ip_geo_country=rng.choice(("SE", "US", "")),
+                network_ip_address="192.0.2.9" if n % 2 else rng.choice(("192.0.2.1", "")), **fields,
+            )
+        )  # fmt: skip
     rng.shuffle(drawn)
     first, second = sorted(rng.randrange(EVENTS_EACH) for _ in range(2))
     return [drawn[:first], drawn[first:second], drawn[second:]]
@@ -173,6 +185,11 @@ def test_a_subscription_is_billed_in_the_months_of_its_tenant(rounds: Rounds) ->
 
 def test_incremental_equals_full_after_fifty_shuffles_of_late_arrivals(rounds: Rounds) -> None:
     assert_incremental_equals_full(rounds.lake)
+
+
+def test_the_shuffles_have_signals_of_every_kind(rounds: Rounds) -> None:
+    found = rounds.lake.rows("select distinct signal from gold.security_signals where tenant_id like 'shuffled%'")
+    assert {row["signal"] for row in found} == set(table("gold.security_signals").column("signal").values)
 
 
 def assert_incremental_equals_full(lake: TestLake) -> None:

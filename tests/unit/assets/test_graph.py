@@ -27,6 +27,7 @@ GRAPH = {
     "gold.user_features_daily": {"gold.user_days"},
     "gold.retention_weekly": {"gold.user_features_daily"},
     "gold.usage_and_billing_monthly": {"gold.user_features_daily", "gold.auth_daily", "silver.billing_subscriptions"},
+    "gold.security_signals": {"silver.auth_events", "gold.user_features_daily"},
 }
 
 
