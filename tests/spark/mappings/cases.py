@@ -10,8 +10,13 @@ from lakehouse.patterns import compiled
 from lakehouse.sources import Format
 from tests.spark.mappings.landed import CHECKED_SOURCES, declaration, demo_records, expected, samples
 
-Verdict = tuple[str, str, str, str] | None
-"""Activity, method, phase and outcome; None where the record is no row of the table."""
+VERDICT = {
+    "silver.auth_events": ("activity", "auth_method", "phase", "outcome"),
+    "silver.web_requests": ("method", "path", "query", "protocol", "device"),
+}
+"""Which columns say what a record means, by table."""
+Verdict = tuple[str | None, ...] | None
+"""Their values; None where the record is no row of the table."""
 
 PROVIDER_ACTIONS: dict[tuple[str, str], Verdict] = {
     ("PasswordsAuthenticate", "Start"): ("sign_in", "password", "started", "pending"),

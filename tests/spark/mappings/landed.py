@@ -58,8 +58,8 @@ def samples(name: str) -> list[str]:
 def expected(name: str) -> dict[str, Any]:
     """What was written by hand of a source.
 
-    `records`: the silver row of each sample, or its `rows` where it stands for several; `kinds`: records (of text: lines) with the
-    activity, method, phase and outcome that they mean, or null where they are no row, and how many `rows` they are, if not one;
+    `records`: the silver row of each sample, or its `rows` where it stands for several; `kinds`: records (of text: lines) with what
+    they mean (tests.spark.mappings.cases.VERDICT), or null where they are no row, and how many `rows` they are, if not one;
     `time_field`: which field holds a time as text; `demo`: rows and filled columns of the demo data.
     """
     return yaml.safe_load((DATA / "expected" / f"{name}.yaml").read_text(encoding="utf-8"))

@@ -10,13 +10,17 @@ from lakehouse.settings import Settings
 from lakehouse.sources import load_sources
 from lakehouse.tables import TABLES
 
-EVENT_SOURCES = ("aws_cloudtrail", "linux_auth_log", "okta_system_log", "provider_events")
+EVENT_SOURCES = ("aws_cloudtrail", "cowrie_sessions", "linux_auth_log", "okta_system_log", "provider_events")
+OTHER_SOURCES = {
+    "silver.billing_customers": "stripe_customers",
+    "silver.billing_subscriptions": "stripe_subscriptions",
+    "silver.web_requests": "web_access_log",
+}
 GRAPH = {
-    **{f"landing.{name}": set() for name in (*EVENT_SOURCES, "stripe_customers", "stripe_subscriptions")},
-    **{f"bronze.{name}": {f"landing.{name}"} for name in (*EVENT_SOURCES, "stripe_customers", "stripe_subscriptions")},
+    **{f"landing.{name}": set() for name in (*EVENT_SOURCES, *OTHER_SOURCES.values())},
+    **{f"bronze.{name}": {f"landing.{name}"} for name in (*EVENT_SOURCES, *OTHER_SOURCES.values())},
     "silver.auth_events": {f"bronze.{name}" for name in EVENT_SOURCES},
-    "silver.billing_customers": {"bronze.stripe_customers"},
-    "silver.billing_subscriptions": {"bronze.stripe_subscriptions"},
+    **{table: {f"bronze.{name}"} for table, name in OTHER_SOURCES.items()},
     "gold.user_days": {"silver.auth_events"},
     "gold.auth_daily": {"silver.auth_events"},
     "gold.auth_hourly": {"silver.auth_events"},
