@@ -194,6 +194,15 @@ NOBODY = {
 JANE_SUCCEEDS = {**_LOGIN, "userIdentity": {**_JANE, "arn": "arn:aws:iam::123456789012:user/jane"}}
 JANE_FAILS = {**_LOGIN, "userIdentity": _JANE, "errorMessage": "Failed authentication"}
 
+PASSWORD = "Tr0ub4dor&3"
+_FTP = {"connection": {"protocol": "ftpd"}, "ftp": {"commands": {"command": ["USER", "PASS"], "arguments": ["ada", PASSWORD]}}}
+TELLING = [
+    {**_FTP, "credentials": {"username": ["ada"], "password": [PASSWORD]}},
+    {**_FTP, "credentials": [{"username": "ada", "password": PASSWORD}, {"username": "eve", "password": PASSWORD}]},
+    {**_FTP, "credentials": {"password": PASSWORD}},
+    {**_FTP, "credentials": PASSWORD},
+]
+"""Records of a honeypot that tell a password."""
 
 ENOUGH = 400
 
@@ -241,6 +250,8 @@ def groups(name: str) -> dict[str, list[str]]:
         records["kinds"] = [{"eventType": kind, "outcome": {"result": result}} for kind, result in OKTA_EVENTS]
         mfa = "user.authentication.auth_via_mfa"
         records["factors"] = [{"eventType": mfa, "debugContext": {"debugData": {"factor": factor}}} for factor in OKTA_FACTORS]
+    if name == "dionaea_connections":
+        records["passwords"] = TELLING
     if name == "aws_cloudtrail":
         records["kinds"] = [{"eventSource": f"{s}.amazonaws.com", "eventName": n, "errorCode": e} for s, n, e in CLOUDTRAIL_EVENTS]
         records["console"] = [NOBODY, JANE_SUCCEEDS, JANE_FAILS]

@@ -20,6 +20,7 @@ from tests.spark.mappings.cases import (
     ENOUGH,
     OKTA_EVENTS,
     OKTA_FACTORS,
+    PASSWORD,
     PROVIDER_ACTIONS,
     PROVIDER_NUMBERS,
     SIMULATED,
@@ -135,6 +136,12 @@ def test_an_iam_user_has_one_identity_whether_the_sign_in_succeeds_or_not(mapped
     _, succeeds, fails = mapped("aws_cloudtrail", "console")
     assert (succeeds["outcome"], fails["outcome"]) == ("success", "failure")
     assert succeeds[IDENTITY] == fails[IDENTITY] == "AIDAEXAMPLE"
+
+
+def test_no_password_that_a_honeypot_was_told_reaches_silver(mapped: Mapped) -> None:
+    rows = mapped("dionaea_connections", "passwords")
+    assert [(row["user_email"], row[IDENTITY]) for row in rows] == [("ada", "ada"), ("ada", None), ("eve", None), (None, None), (None, None)]
+    assert [row for row in rows if PASSWORD.lower() in str(row).lower()] == []
 
 
 @pytest.mark.parametrize("name", [name for name in SOURCES if kinds(name)])

@@ -10,7 +10,7 @@ from lakehouse.settings import Settings
 from lakehouse.sources import load_sources
 from lakehouse.tables import TABLES
 
-EVENT_SOURCES = ("aws_cloudtrail", "cowrie_sessions", "linux_auth_log", "okta_system_log", "provider_events")
+EVENT_SOURCES = ("aws_cloudtrail", "cowrie_sessions", "dionaea_connections", "linux_auth_log", "okta_system_log", "provider_events")
 OTHER_SOURCES = {
     "silver.billing_customers": "stripe_customers",
     "silver.billing_subscriptions": "stripe_subscriptions",
