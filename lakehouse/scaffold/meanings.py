@@ -39,7 +39,7 @@ def best(leaves: Sequence[Leaf], meanings: Sequence[Meaning]) -> tuple[Leaf, Mea
     for place, meaning in enumerate(meanings):
         for leaf in leaves:
             rank = _rank(leaf, meaning.names)
-            is_named = rank is not None or meaning.anywhere
+            is_named = (rank is not None or meaning.anywhere) and not re.fullmatch(meaning.never, leaf.last_words)
             if is_named and leaf.share >= RARE and (not meaning.values or is_of(leaf, meaning.values, meaning.share)):
                 rank = len(meaning.names) if rank is None else rank
                 ranked.append(((place, rank + 2 * (leaf.share < HALF), -round(leaf.share, 1), len(leaf.path)), leaf, meaning))
@@ -179,7 +179,8 @@ def _names_events(leaf: Leaf, rank: int) -> bool:
     values = Counter(leaf.present)
     if not values or max(map(len, values)) > known.LONGEST_ACTION:
         return False
-    return rank < len(known.ACTION) - 1 or len(values) <= min(known.FEW_VALUES, max(2, len(leaf.present) // 2))
+    is_few = len(values) <= min(known.FEW_VALUES, max(2, len(leaf.present) // 2))
+    return rank < len(known.ACTION) - 1 or (is_few and leaf.share >= known.SHARE)
 
 
 def _first_of(words: Words, value: str) -> str | None:
@@ -209,8 +210,9 @@ def _sorted_out(words: Words, leaf: Leaf) -> dict[str, Counter[str]]:
 
 
 def is_prose(leaf: Leaf) -> bool:
-    """Whether a scalar is a sentence or a path rather than a name."""
-    return any(re.fullmatch(names, leaf.last_words) for names in known.PROSE) and len(set(leaf.present)) > known.FEW_VALUES
+    """Whether a scalar is a sentence or a path rather than a name: the values seldom repeat."""
+    distinct = len(set(leaf.present))
+    return any(re.fullmatch(names, leaf.last_words) for names in known.PROSE) and distinct > min(known.FEW_VALUES, len(leaf.present) / 2)
 
 
 def _of_prose(words: Words) -> Words:

@@ -159,7 +159,7 @@ EPOCHS: Mapping[int, Form] = {
 """Units of numbers that are times, by how many make a second; the limits keep them from overflowing, which would be an error."""
 
 NAMES = (
-    "(event_?)?time_?(stamp)?(_?utc)?|timestamp_?(ms|us|ns)|ts|_time",
+    "(event_?|iso_?)?time_?(stamp)?(_?utc)?|timestamp_?(ms|us|ns)|ts|_time",
     "(event|log|activity|occurred|published|logged)_?(created|date|time|at|on)?(_?time)?|published|occurred",
     "date_?time|date|.*(event|log)_?time(stamp)?|id_time|.*timestamp",
     "created(_?at|_?on|_?time|_?date_?time)?|start(ed)?(_?at|_?time)?|.*activity_date_time",
@@ -211,7 +211,7 @@ class Seen:
 
     leaf: Leaf
     forms: list[Form]
-    rank: tuple[bool, int, float, int]
+    rank: tuple[bool, int, float, int, bool]
     year: int | None
 
 
@@ -233,7 +233,7 @@ def _found(leaves: Sequence[Leaf]) -> Iterator[Seen]:
         forms = _forms(leaf.present)
         if forms and (rank < len(NAMES) or not any(form in EPOCHS.values() for form in forms)):
             is_other = OTHER_TIMES.fullmatch(leaf.last_words) is not None
-            likely = (is_other, rank + 2 * (leaf.share < SHARE), -round(leaf.share, 1), len(leaf.path))
+            likely = (is_other, rank + 2 * (leaf.share < SHARE), -round(leaf.share, 1), len(leaf.path), bool(forms[0].decide))
             yield Seen(leaf, forms, likely, _year(leaf.present, forms))
 
 

@@ -86,7 +86,7 @@ def test_a_right_declaration_is_read(tmp_path: Path) -> None:
         (
             "event_time: try_to_timestamp(at)",
             "event_time:\n  text: at\n  format: HH:mm\n  time_zone: UTC",
-            "probe.yaml:14: event_time.time_zone: there is no such key; there are format, text, year, zone",
+            "probe.yaml:14: event_time.time_zone: there is no such key; the nearest is 'zone'",
         ),
         ("format: json_lines", "format: text", "probe.yaml:3: format: text needs pattern: for text: the shape of a line"),
         ("format: json_lines", "delimiter: ;\nformat: json_lines", "probe.yaml:3: delimiter: belongs to format csv; here it is json_lines"),
