@@ -33,7 +33,9 @@ from lakehouse.settings import Settings
 from lakehouse.tables import SPARK_LAYERS, TABLES, Layer, Table, bronze_table
 from lakehouse.tables.bronze import BRONZE_COLUMNS
 
-Identifier = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
+IDENTIFIER = r"[a-z][a-z0-9_]{0,62}"
+"""What a source, a derived value or a column may be called."""
+Identifier = Annotated[str, StringConstraints(pattern=rf"^{IDENTIFIER}$")]
 SqlExpression = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
 
 

@@ -39,8 +39,9 @@ PARTS: Mapping[str, tuple[str, ...]] = {
     "word": (r"[A-Za-z_][A-Za-z0-9_.$/-]*",),
 }
 """What a line may begin with, by what it is called, the more particular first, in all its forms; then what separates it from the rest."""
-QUOTES = {'"': ('"', '"', r'(?:[^"\\]|\\.)*'), "[": (r"\[", r"\]", r"[^\]]*"), "(": (r"\(", r"\)", r"[^)]*"), "'": ("'", "'", "[^']*")}
-"""What may stand around a part: its opening and closing signs, and what it may then be."""
+QUOTES = {'"': ('"', '"', r'(?:[^"\\]|\\.)*+'), "[": (r"\[", r"\]", r"[^\]]*"), "(": (r"\(", r"\)", r"[^)]*"), "'": ("'", "'", "[^']*")}
+"""What may stand around a part: its opening and closing signs, and what it may then be. Choices are repeated without going back (`*+`):
+Java would go one level deeper with each sign, and fail on a long line."""
 SEPARATOR = re.compile(r"[ \t]*[:,;|-]?[ \t]*")
 WORDS_PER_COLUMN = 0.2
 """Distinct words over lines, below which a column of words is one; else it is the beginning of prose."""
@@ -84,12 +85,11 @@ def lines_of(texts: Sequence[str]) -> Lines:
     pattern, why = _named(plain) or _in_cells(texts, plain) or _in_parts(plain)
     matches = {place: match for place, text in enumerate(texts) if (match := compiled(pattern).fullmatch(text))}
     found = [match.groupdict() for match in matches.values()]
-    remarks = [f"{len(texts) - len(found)} of {len(texts)} lines are not of this pattern and would go to quarantine"] * (
-        len(found) < len(texts)
-    )
+    others = f"{len(texts) - len(found)} of {len(texts)} lines are not of this pattern and would go to quarantine"
     leaves = [Leaf((name,), quoted(name), [groups[name] or None for groups in found]) for name in compiled(pattern).groupindex]
     within = list(_within(leaves))
     derived = {leaf.path[-1]: sql for leaf, sql in within}
+    remarks = [others] if len(found) < len(texts) else []
     return Lines(pattern, why, remarks, [*leaves, *(leaf for leaf, _ in within)], derived, [texts[place] for place in matches])
 
 
@@ -128,7 +128,7 @@ def _cell(name: str, values: Sequence[str], delimiter: str) -> str:
     if delimiter == r"\t":
         return rf"(?<{name}>[^\t]*)"
     if any(sign in value for value in values for sign in (delimiter, '"')):
-        return rf'(?<{name}>"(?:[^"]|"")*"|[^{delimiter}]*)'
+        return rf'(?<{name}>"(?:[^"]|"")*+"|[^{delimiter}]*)'
     return rf'"?(?<{name}>[^"{delimiter}]*)"?'
 
 
@@ -194,6 +194,8 @@ def _separator(seen: Sequence[str]) -> str:
     stripped = {one.strip() for one in seen}
     if len(set(seen)) == 1:
         return re.sub("  +", " +", seen[0].replace("|", "[|]"))
+    if stripped == {""}:
+        return " +" if all(seen) and not any("\t" in one for one in seen) else "[ \\t]*"
     return f"[ \\t]*{stripped.pop()}[ \\t]*" if len(stripped) == 1 else SEPARATOR.pattern
 
 

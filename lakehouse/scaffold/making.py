@@ -22,12 +22,12 @@ from lakehouse.scaffold.reading import Reading, read
 from lakehouse.scaffold.shapes import TAKEN_IN_SILVER, Leaf, Shape, leaves_of, shape_of
 from lakehouse.scaffold.times import TimeGuess, time_of
 from lakehouse.settings import Settings
-from lakehouse.sources import Format, source_files
+from lakehouse.sources import IDENTIFIER, Format, source_files
 from lakehouse.splitting import simplified
 from lakehouse.tables import Layer, Table, table
 
 WIDTH = 120
-NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
+NAME = re.compile(IDENTIFIER)
 KEY = re.compile(r"^ *\w+: ")
 NAMES_SHOWN = 12
 YEARS_BACK = 5

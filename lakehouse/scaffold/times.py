@@ -17,6 +17,8 @@ SHARE = 0.8
 """Of the values that must be times."""
 SELDOM = 0.02
 """Of the values, below which a way to write a time is none of the field's."""
+TRIED = 50
+"""First values of a field, among which one is a time if it is a field of times."""
 EARLIEST_YEAR = 2000
 """A number that would be an earlier time is taken for something else."""
 
@@ -239,6 +241,8 @@ def _found(leaves: Sequence[Leaf]) -> Iterator[Seen]:
 
 def _forms(values: Sequence[str]) -> list[Form]:
     """The ways in which times are written, where nearly all values are times; several only where each of them reads by itself."""
+    if not any(map(_form, values[:TRIED])):
+        return []
     counted = Counter(form for value in values if (form := _form(value)))
     usual = [form for form, count in counted.most_common() if count >= SELDOM * len(values)]
     if not usual or sum(counted[form] for form in usual) < SHARE * len(values):

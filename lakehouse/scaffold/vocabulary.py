@@ -126,7 +126,7 @@ ACTIVITIES: Words = {
 
 METHOD = (
     "auth(entication)?_?(method|type|mechanism)s?|credential_?type|factor(_?type)?|mechanism|grant_?type|login_?type|second_factor|.*mfa_?(type|method|factor)",
-    "strategy|connection(_?name)?|provider|protocol|method|.*auth_?method.*|identity_provider|display_name",
+    "strategy|connection(_?name)?|provider|protocol|method|.*auth_?method.*|identity_provider|mount_type",
 )
 METHODS: Words = {
     "magic_link": (("magic",),),
