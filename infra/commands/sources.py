@@ -1,10 +1,11 @@
-"""`sources`: which there are, whether their declarations are right, what they make of a file; having them take effect.
+"""`sources`: which there are, whether their declarations are right, what they make of a file; having them take effect; pulling by hand.
 
-Does not belong here: judging or mapping anything (lakehouse.sources, jobs.preview).
+Does not belong here: judging, mapping or pulling anything (lakehouse.sources, jobs.preview, jobs.pull).
 """
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -15,12 +16,13 @@ from infra.loaded_sources import take
 from infra.orchestrator import reload_definitions
 from infra.preparation import prepare
 from infra.printing import AsJson, answers, print_json
+from infra.pulling import pull_sources, told
 from infra.services.dagster_daemon import limit_pools
 from infra.services.dagster_home import dagster_home
 from jobs.preview import preview as preview_file
 from lakehouse.errors import ConfigurationError
 from lakehouse.settings import settings
-from lakehouse.sources import Source, load_sources, read_source, source_files
+from lakehouse.sources import Source, load_sources, pools, read_source, source_files
 from lakehouse.spark import connect
 
 group = typer.Typer(no_args_is_help=True, help="Source declarations.")
@@ -67,7 +69,7 @@ def apply() -> None:
     sources = load_sources(settings())
     prepare(settings())
     take(settings())
-    limit_pools(dagster_home(settings().home), [source.bronze.name for source in sources.values()])
+    limit_pools(dagster_home(settings().home), pools(sources))
     reload_definitions(settings())
     answers().print(f"Dagster works with {len(sources)} sources: {', '.join(sources)}", soft_wrap=True)
 
@@ -95,6 +97,27 @@ def preview(
     for place, reasons, text in seen.rejects:
         console.print(f"rejected, record {place}: {', '.join(reasons)}: {text[:TEXT_SHOWN]}", soft_wrap=True, markup=False)
     console.print(f"{len(seen.rows)} rows, {len(seen.rejects)} rejected, {seen.not_applicable} not applicable")
+
+
+@group.command()
+def pull(
+    source: Annotated[str, typer.Argument(help="Name of a source with a `pull`.")],
+    since: Annotated[str | None, typer.Option(help="Read again from this value of the cursor on.")] = None,
+    whole: Annotated[bool, typer.Option("--whole", help="Read again from the first row on.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Land what is new in the database of a source, now; rows that are known already are not doubled."""
+    declared = _declared(source)
+    if declared.pull is None:
+        raise ConfigurationError(f"{source} is pulled from no database", next_step="`lakehouse land` puts files into the landing bucket")
+    if whole and since is not None:
+        raise ConfigurationError("--since and --whole do not go together", next_step="give one of them")
+    pulled = pull_sources(settings(), [declared], since, whole=whole)
+    if as_json:
+        print_json([asdict(one) for one in pulled])
+        return
+    for one in pulled:
+        answers().print(f"pull {one.number}: {told(one)}", soft_wrap=True, markup=False)
 
 
 def _declared(name: str) -> Source:
