@@ -138,7 +138,7 @@ class _Pull:
             raise DataError(
                 f"{self.source.name}: the greatest {self._declared.cursor} is {bounds.newest}, and {start.value} was pulled before: "
                 f"more than the overlap of {self._declared.overlap} back",
-                next_step=f"if the table was emptied or restored: `lakehouse sources pull {self.source.name} --whole`; no known row is doubled",
+                next_step=f"if the table was emptied or restored: `lakehouse sources pull {self.source.name} --whole`",
             )
 
     def _read(self, start: Start, upto: str | None) -> _Read:

