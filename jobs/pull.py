@@ -55,9 +55,11 @@ def pull(context: Context, source: Source, since: str | None = None, *, whole: b
     """
     with Step(context.writer, context.run, source.name, source.landing, LAYER) as facts, context.infrastructure_errors():
         pulls = Pulls(context.settings, source)
-        last = pulls.last()
-        with snapshot(context.settings, source) as database, tenant_files() as files:
-            return _Pull(context, source, database, files, facts, last).done(pulls, since, whole)
+        with tenant_files() as files:
+            this = _Pull(context, source, files, facts, pulls.last())
+            with snapshot(context.settings, source) as database:
+                read = this.read(database, since, whole)
+            return this.done(pulls, read)
 
 
 def pull_all(context: Context, source: Source, since: str | None = None, *, whole: bool = False) -> list[Pulled]:
@@ -70,40 +72,57 @@ def pull_all(context: Context, source: Source, since: str | None = None, *, whol
 
 @dataclass
 class _Read:
-    """What has been read so far, in rows; digests by tenant."""
+    """What is read, in rows; digests by tenant.
 
+    Args:
+        known: of the overlap, and landed by an earlier pull.
+        late, settled: rows just below the start's overlap that nobody has pulled, and all that are just below the end's.
+    """
+
+    start: Start
+    bounds: Bounds
+    reading: Reading
     rows: int = 0
     known: int = 0
-    """Of the overlap, and landed by an earlier pull."""
+    late: int = 0
+    settled: int = 0
     landed: dict[str, Digest] = field(default_factory=lambda: defaultdict(Digest))
     recent: dict[str, Digest] = field(default_factory=lambda: defaultdict(Digest))
 
 
 @dataclass
 class _Pull:
+    """One pull; its number was taken before looking at the database, so that of two at once one is recorded."""
+
     context: Context
     source: Source
-    database: Snapshot
     files: TenantFiles
     facts: Facts
     last: Pulled | None
     started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
 
-    def done(self, pulls: Pulls, since: str | None, whole: bool) -> Pulled | None:
-        """Do the pull; the number was taken before looking, so that of two at once one is recorded."""
-        start = self._start(since, whole)
-        bounds = self.database.bounds(start, self._declared.max_rows)
+    def read(self, database: Snapshot, since: str | None, whole: bool) -> _Read:
+        """Put the rows into files on this machine."""
+        reading = Reading(self._declared.table, self._declared.cursor, database.kind)
+        start = Start(database.value(since), at=True) if since is not None else self._start(reading, whole)
+        bounds = database.bounds(start, self._declared.max_rows)
         self._require_no_going_back(start, bounds)
         self.facts.partition = f"{self._declared.cursor}: {start.value or 'first'}..{bounds.upto or 'none'}"
-        read = self._read(start, bounds.upto)
-        late = self._committed_late(start)
+        read = _Read(start, bounds, reading)
+        if bounds.upto is not None:
+            self._read_rows(database, read, bounds.upto)
+            read.late = self._committed_late(database, start)
+            read.settled = database.settled(bounds.upto)
+        return read
+
+    def done(self, pulls: Pulls, read: _Read) -> Pulled | None:
+        """Put the files into the landing bucket, and record the pull."""
         keys = self._land(read)
-        self._tell(bounds, read, late)
+        self._tell(read)
         pulled = Pulled(
-            self.source.name, self._number, self.started_at, self._reading, start.value, bounds.upto, bounds.more,
+            self.source.name, self._number, self.started_at, read.reading, read.start.value, read.bounds.upto, read.bounds.more,
             read.rows, read.rows - read.known, tuple(keys), str(self._declared.overlap),
-            {tenant: str(digest) for tenant, digest in read.recent.items()},
-            self.database.settled(bounds.upto) if bounds.upto is not None else 0,
+            {tenant: str(digest) for tenant, digest in read.recent.items()}, read.settled,
         )  # fmt: skip
         if pulls.put(pulled):
             return pulled
@@ -119,17 +138,11 @@ class _Pull:
     def _number(self) -> int:
         return self.last.number + 1 if self.last else 1
 
-    @property
-    def _reading(self) -> Reading:
-        return Reading(self._declared.table, self._declared.cursor, self.database.kind)
-
-    def _start(self, since: str | None, whole: bool) -> Start:
-        if since is not None:
-            return Start(self.database.value(since), at=True)
+    def _start(self, reading: Reading, whole: bool) -> Start:
         if whole or self.last is None:
             return Start()
-        if self.last.reading != self._reading:
-            log.warning("%s: read whole: the last pull was of %s, this one is of %s", self.source.name, self.last.reading, self._reading)
+        if self.last.reading != reading:
+            log.warning("%s: read whole: the last pull was of %s, this one is of %s", self.source.name, self.last.reading, reading)
             return Start()
         return Start(self.last.upto)
 
@@ -141,13 +154,10 @@ class _Pull:
                 next_step=f"if the table was emptied or restored: `lakehouse sources pull {self.source.name} --whole`",
             )
 
-    def _read(self, start: Start, upto: str | None) -> _Read:
-        """Put the rows into files, but for those of the overlap of a tenant where they are the same as the last time."""
-        read = _Read()
-        if upto is None:
-            return read
+    def _read_rows(self, database: Snapshot, read: _Read, upto: str) -> None:
+        """Take the rows in, but for a tenant's in the overlap where they are the same as the last time."""
         in_overlap = True
-        for row in self.database.rows(start, upto):
+        for row in database.rows(read.start, upto):
             if in_overlap and not row.again:
                 in_overlap = False
                 self._leave_out_known(read)
@@ -159,7 +169,6 @@ class _Pull:
             self.files.add(tenant, line)
         if in_overlap:
             self._leave_out_known(read)
-        return read
 
     def _tenant_of(self, told: str | None) -> str:
         tenant = self._declared.tenant or told or NOBODY
@@ -171,12 +180,12 @@ class _Pull:
             read.known += read.landed.pop(tenant).rows
             self.files.drop(tenant)
 
-    def _committed_late(self, start: Start) -> int:
+    def _committed_late(self, database: Snapshot, start: Start) -> int:
         """Rows that have come in just below the overlap since the last pull counted there, and that no pull has read."""
         last = self.last
         if last is None or start.at or start.value is None or last.overlap != str(self._declared.overlap):
             return 0
-        return max(self.database.settled(start.value) - last.settled, 0)
+        return max(database.settled(start.value) - last.settled, 0)
 
     def _land(self, read: _Read) -> list[str]:
         keys = []
@@ -184,8 +193,8 @@ class _Pull:
         for tenant, path in self.files.all().items():
             key = self._key(tenant, read.landed[tenant])
             with path.open("rb") as body:
-                put_if_absent(client, settings.landing_bucket, key, body)
-            self.facts.add(files_written=1, bytes_written=path.stat().st_size)
+                is_new = put_if_absent(client, settings.landing_bucket, key, body)
+            self.facts.add(files_written=int(is_new), bytes_written=path.stat().st_size if is_new else 0)
             keys.append(key)
         return keys
 
@@ -195,14 +204,14 @@ class _Pull:
         folder = f"tenant={tenant}" if tenant else WITHOUT_TENANT
         return f"{self.source.name}/date={self.started_at.date()}/{folder}/pull-{self._number:010d}-{content}.jsonl.gz"
 
-    def _tell(self, bounds: Bounds, read: _Read, late: int) -> None:
+    def _tell(self, read: _Read) -> None:
         without_tenant = read.landed[NOBODY].rows if NOBODY in read.landed else 0
         landed = read.rows - read.known - without_tenant
         self.facts.add(rows_read=read.rows, rows_inserted=landed, rows_duplicate=read.known, rows_quarantined=without_tenant)
         found = {
-            "cursor.is_null": bounds.without_cursor,
-            "cursor.is_ahead": bounds.ahead,
-            "committed.too_late": late,
+            "cursor.is_null": read.bounds.without_cursor,
+            "cursor.is_ahead": read.bounds.ahead,
+            "committed.too_late": read.late,
             "tenant.is_none": without_tenant,
         }
         for name, rows in found.items():

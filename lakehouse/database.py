@@ -50,7 +50,8 @@ NOW = {
 NUMBERS = ("smallint", "integer", "bigint")
 LEAST_NUMBER = -(2**63)
 REFUSALS = re.compile(
-    "authentication failed|does not exist|no password supplied|no pg_hba.conf entry|permission denied|not permitted|SSL|certificate",
+    "authentication failed|does not exist|no password supplied|no pg_hba.conf entry|permission denied|not permitted|"
+    "not support SSL|certificate"
 )
 """What a server says that answers and does not let us in."""
 
@@ -138,6 +139,8 @@ class Snapshot:
     def kind(self) -> str:
         """Type of the cursor. Raises ConfigurationError where it, or the overlap, cannot be used."""
         known = list(self._connection.exec_driver_sql(f"select * from {self._of} as _pulled limit 0", {}).keys())
+        if twice := sorted({name for name in known if known.count(name) > 1}):
+            raise self._wrong("query", f"several columns are called {', '.join(twice)}", "give each a name of its own")
         for setting, column in (("cursor", self._pull.cursor), ("tenant_column", self._pull.tenant_column)):
             if column is not None and column not in known:
                 raise self._wrong(setting, f"there is no column {column!r}", f"use one of {', '.join(known)}")
@@ -161,7 +164,7 @@ class Snapshot:
     def bounds(self, start: Start, most: int) -> Bounds:
         """What to read from a start on: so many new rows, and on to the last one with the same cursor."""
         newest, goes_on, went_back, without_cursor, ahead = self._one(
-            f"select newest::text, greatest(newest, %(value)s::{self.kind})::text, newest <= {self._back('value')}, without_cursor, ahead "
+            f"select newest::text, greatest(newest, %(value)s::{self.kind})::text, newest < {self._back('value')}, without_cursor, ahead "
             f"from (select (select max({self._cursor}) {self._where(self._present)}) as newest, "
             f"(select count(*) {self._where(f'{self._cursor} is null')}) as without_cursor, "
             f"(select count(*) {self._where(f'not ({self._present})')}) as ahead) as found",

@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 
+from lakehouse.errors import InfrastructureError
+
 FLUSH_BYTES = 8 * 1024 * 1024
 """What is in memory of all tenants together; on reaching it each file gets one more gzip member."""
 
@@ -49,8 +51,13 @@ class TenantFiles:
     def _flush(self) -> None:
         for tenant, lines in self._waiting.items():
             path = self._paths.setdefault(tenant, self._folder / f"{next(self._numbers)}.jsonl.gz")
-            with path.open("ab") as file:
-                file.write(gzip.compress(lines, mtime=0))
+            try:
+                with path.open("ab") as file:
+                    file.write(gzip.compress(lines, mtime=0))
+            except OSError as error:
+                raise InfrastructureError(
+                    f"{path} cannot be written: {error.strerror}", next_step="make room there, or set TMPDIR"
+                ) from error
         self._waiting.clear()
         self._size = 0
 

@@ -288,6 +288,29 @@ def test_a_row_is_the_same_text_whatever_the_session_is_set_to(
     assert [line for lines in landed_lines(context.settings).values() for line in lines] == [EVERY_TEXT]
 
 
+@pytest.mark.parametrize(
+    ("kind", "overlap", "values"),
+    [
+        ("timestamp", "15 minutes", ("2020-03-02 10:00:00.000001", "2020-03-02 10:00:00.000002")),
+        ("date", "1 day", ("2020-03-02", "2020-03-03")),
+        ("smallint", 0, ("1", "2")),
+        ("bigint", 10, ("-9223372036854775808", "9223372036854775807")),
+    ],
+)
+def test_a_cursor_is_a_time_or_a_whole_number(
+    context: Context, database: Database, monkeypatch: pytest.MonkeyPatch, kind: str, overlap: str | int, values: tuple[str, str]
+) -> None:
+    prepare(database, monkeypatch)
+    database.run(f"alter table billing.customers add position {kind}")
+    put = "insert into billing.customers (id, tenant, position) values ('{0}', 'acme', '{0}')"
+    for number, value in enumerate(values, 1):
+        database.run(put.format(value))
+        done = pulled(context, example(cursor="position", overlap=overlap))
+        assert (done.number, done.upto, done.more) == (number, value, False)
+    assert pulled(context, example(cursor="position", overlap=overlap)).landed == 0
+    assert [one for _, _, one in landed_ids(context.settings)] == list(values)
+
+
 def test_rows_are_fetched_as_they_are_asked_for(context: Context, database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     prepare(database, monkeypatch)
     database.run(f"{INSERT[:-7]} select n, now(), 'acme', n from generate_series(1, {4 * FETCH_ROWS}) n")
@@ -349,6 +372,11 @@ def test_the_url_may_stand_in_the_instances_file(context: Context, database: Dat
         ({"tenant_column": "client"}, ConfigurationError, "pull.tenant_column: there is no column 'client'"),
         ({"overlap": 5}, ConfigurationError, "pull.overlap: 'updated_at' is of type timestamp with time zone"),
         ({"cursor": "balance"}, ConfigurationError, "pull.overlap: 'balance' is of type bigint"),
+        (
+            {"table": None, "query": "select a.*, b.name from billing.customers a join billing.customers b using (id)"},
+            ConfigurationError,
+            "pull.query: several columns are called name",
+        ),
         ({"table": None, "query": "selec"}, ConfigurationError, "pull.query: syntax error"),
         (
             {"table": None, "query": "delete from billing.customers returning *"},
