@@ -163,14 +163,16 @@ class Snapshot:
 
     def bounds(self, start: Start, most: int) -> Bounds:
         """What to read from a start on: so many new rows, and on to the last one with the same cursor."""
+        value = f"%(value)s::{self.kind}"
         newest, goes_on, went_back, without_cursor, ahead = self._one(
-            f"select newest::text, greatest(newest, %(value)s::{self.kind})::text, newest < {self._back('value')}, without_cursor, ahead "
+            f"select newest::text, greatest(newest, {value})::text, newest < {value} and newest <= {self._back('value')}, "
+            f"without_cursor, ahead "
             f"from (select (select max({self._cursor}) {self._where(self._present)}) as newest, "
             f"(select count(*) {self._where(f'{self._cursor} is null')}) as without_cursor, "
             f"(select count(*) {self._where(f'not ({self._present})')}) as ahead) as found",
             value=start.value,
         )
-        new = f"{self._cursor} {'>=' if start.at else '>'} %(value)s::{self.kind}" if start.value is not None else "true"
+        new = f"{self._cursor} {'>=' if start.at else '>'} {value}" if start.value is not None else "true"
         cut = self._one(
             f"select {self._cursor}::text, {self._cursor} < %(newest)s::{self.kind} "
             f"{self._where(f'{new} and {self._present}')} order by {self._cursor} offset %(before)s limit 1",
