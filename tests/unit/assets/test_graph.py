@@ -20,9 +20,9 @@ SOURCES_OF = {
     "silver.billing_invoices": ("stripe_invoices",),
     "silver.billing_objects": (
         "stripe_accounts", "stripe_balance_transactions", "stripe_cards", "stripe_coupons", "stripe_credit_note_lines",
-        "stripe_credit_notes", "stripe_discounts", "stripe_fees", "stripe_payment_intents", "stripe_payment_method_cards", "stripe_payment_methods",
-        "stripe_payout_balance_transactions", "stripe_payouts", "stripe_subscription_discounts", "stripe_subscription_history",
-        "stripe_transfers",
+        "stripe_credit_notes", "stripe_discounts", "stripe_fees", "stripe_payment_intents", "stripe_payment_method_cards",
+        "stripe_payment_methods", "stripe_payout_balance_transactions", "stripe_payouts", "stripe_subscription_discounts",
+        "stripe_subscription_history", "stripe_transfers",
     ),
     "silver.billing_prices": ("stripe_plans", "stripe_prices"),
     "silver.billing_products": ("stripe_products",),
