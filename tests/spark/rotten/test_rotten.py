@@ -97,7 +97,10 @@ def test_each_files_books_balance(taken_in: Ledger) -> None:
 
 
 def test_what_is_quarantined_says_where_it_was_and_why(declared: TestLake, taken_in: Ledger) -> None:
-    rows = declared.rows("select source, _source_file, _row, reasons, detail, raw from bronze.quarantine where tenant_id = 'rotten-files'")
+    rows = declared.rows(
+        "select source, _source_file, _row, reasons, detail, raw from bronze.quarantine "
+        "where layer = 'bronze' and tenant_id = 'rotten-files'"
+    )
     assert len(rows) == sum(row["quarantined"] for row in taken_in.values())
     assert [row for row in rows if not row["reasons"] or row["_row"] < 1 or not row["_source_file"]] == []
     by_name = {(row["source"], row["_source_file"].split("/tenant=rotten-files/")[1]): row for row in rows}
