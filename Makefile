@@ -5,6 +5,9 @@ BIN   := $(VENV)/bin
 READY := $(VENV)/.ready
 TESTS := $(BIN)/python -m pytest
 
+# Installed packages are compiled as they are first imported; without the result kept, every process would compile them again: 8 s each.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help demo test check unit spark stack drill soak bench docs lock clean
 
