@@ -27,9 +27,10 @@ SYSLOG_ISO = (
 COMBINED_LOG = (
     r'(?<client>[^ ]+) (?<identity>[^ ]+) (?<user>[^ ]+|"[^"]*") \[(?<time>[^\]]+)\] '
     r'"(?:(?<method>[A-Z][A-Z_-]*) (?<path>(?:[^ "\\]++|\\.)*+)(?: (?<protocol>HTTP/[0-9.]+))?|(?<request>(?:[^"\\]++|\\.)*+))" '
-    r'(?<status>[0-9]{3}) (?<bytes>[0-9]+|-)(?: "(?<referrer>(?:[^"\\]++|\\.)*+)"(?: "(?<user_agent>(?:[^"\\]++|\\.)*+)")?)?.*'
+    r'(?<status>[0-9]{3}) (?<bytes>[0-9]+|-)(?: "(?<referrer>(?:[^"\\]++|\\.)*+)"?(?: "(?<user_agent>(?:[^"\\]++|\\.)*+)"?)?)?.*'
 )
-"""Apache's and nginx's common and combined log format; what is no HTTP request line is in `request`.
+"""Apache's and nginx's common and combined log format, a line cut off within its last text too; what is no HTTP request line is in
+`request`.
 
 Texts in quotation marks are matched possessively: Java goes one call deeper for each turn of a group that it could give back, and
 5,000 turns are more than a thread's stack, whose overflow ends the server.

@@ -76,6 +76,36 @@ def _amount(name: str, description: str, *, required: bool = False) -> Column:
     return Column(name, "long", description, unit="smallest unit of the currency", required=required)
 
 
+WEB_REQUESTS = Table(
+    name="silver.web_requests",
+    description="One row per request that a web server logged.",
+    columns=(
+        TENANT_ID,
+        SOURCE,
+        Column("event_id", "string", "Identity of the request within tenant and source.", required=True),
+        Column("event_time", "timestamp", "When the request came (UTC).", required=True),
+        Column("event_date", "date", "Day of `event_time` (UTC).", required=True),
+        Column("time_quality", "string", "Whether the event time is plausible.",
+               required=True, values=("plausible", "too_early", "too_late")),
+        Column("method", "string", "HTTP method; null where what came is no HTTP request."),
+        Column("path", "string", "What was asked for, up to the question mark, as the server wrote it.", pii=True),
+        Column("query", "string", "What follows the question mark.", pii=True),
+        Column("protocol", "string", "Version of HTTP."),
+        Column("status", "int", "HTTP status of the answer.", required=True),
+        Column("bytes", "long", "Size of the answer's body.", unit="bytes"),
+        Column("referrer", "string", "Page that the request says it comes from.", pii=True),
+        Column("user_agent", "string", "User agent of the client.", pii=True),
+        Column("device", "string", "Kind of device.", required=True, values=DEVICES),
+        Column("ip", "string", "Address of the client, IPv4 or IPv6.", pii=True),
+        USER_KEY,
+        Column("user_name", "string", "Name that the client gave in HTTP authentication, right or wrong.", pii=True),
+        Column("attributes", "map<string,string>", "Further facts that the source gives."),
+        *LINEAGE,
+    ),
+    key=("tenant_id", "source", "event_id"),
+    partition_by=("event_date",),
+)  # fmt: skip
+
 BILLING_CUSTOMERS = Table(
     name="silver.billing_customers",
     description="One row per customer of the billing system, at its latest known state.",

@@ -10,8 +10,13 @@ from lakehouse.patterns import compiled
 from lakehouse.sources import Format
 from tests.spark.mappings.landed import CHECKED_SOURCES, declaration, demo_records, expected, samples
 
-Verdict = tuple[str, str, str, str] | None
-"""Activity, method, phase and outcome; None where the record is no row of the table."""
+VERDICT = {
+    "silver.auth_events": ("activity", "auth_method", "phase", "outcome"),
+    "silver.web_requests": ("method", "path", "query", "protocol", "device"),
+}
+"""Which columns say what a record means, by table."""
+Verdict = tuple[str | None, ...] | None
+"""Their values; None where the record is no row of the table."""
 
 PROVIDER_ACTIONS: dict[tuple[str, str], Verdict] = {
     ("PasswordsAuthenticate", "Start"): ("sign_in", "password", "started", "pending"),
@@ -189,6 +194,15 @@ NOBODY = {
 JANE_SUCCEEDS = {**_LOGIN, "userIdentity": {**_JANE, "arn": "arn:aws:iam::123456789012:user/jane"}}
 JANE_FAILS = {**_LOGIN, "userIdentity": _JANE, "errorMessage": "Failed authentication"}
 
+PASSWORD = "Tr0ub4dor&3"
+_FTP = {"connection": {"protocol": "ftpd"}, "ftp": {"commands": {"command": ["USER", "PASS"], "arguments": ["ada", PASSWORD]}}}
+TELLING = [
+    {**_FTP, "credentials": {"username": ["ada"], "password": [PASSWORD]}},
+    {**_FTP, "credentials": [{"username": "ada", "password": PASSWORD}, {"username": "eve", "password": PASSWORD}]},
+    {**_FTP, "credentials": {"password": PASSWORD}},
+    {**_FTP, "credentials": PASSWORD},
+]
+"""Records of a honeypot that tell a password."""
 
 ENOUGH = 400
 
@@ -247,6 +261,8 @@ def groups(name: str) -> dict[str, list[str]]:
         records["kinds"] = [{"eventType": kind, "outcome": {"result": result}} for kind, result in OKTA_EVENTS]
         mfa = "user.authentication.auth_via_mfa"
         records["factors"] = [{"eventType": mfa, "debugContext": {"debugData": {"factor": factor}}} for factor in OKTA_FACTORS]
+    if name == "dionaea_connections":
+        records["passwords"] = TELLING
     if name == "aws_cloudtrail":
         records["kinds"] = [{"eventSource": f"{s}.amazonaws.com", "eventName": n, "errorCode": e} for s, n, e in CLOUDTRAIL_EVENTS]
         records["console"] = [NOBODY, JANE_SUCCEEDS, JANE_FAILS]

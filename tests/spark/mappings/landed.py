@@ -59,9 +59,9 @@ def expected(name: str) -> dict[str, Any]:
     """What was written by hand of a source.
 
     `records`: the silver row of each sample, or its `rows` where it stands for several; `composed`: records of a documented shape
-    that no sample has, likewise; `kinds`: records (of text: lines) with the activity, method, phase and outcome that they mean, or
-    null where they are no row, and how many `rows` they are, if not one; `time_field`: which field holds a time as text; `demo`: rows
-    and filled columns of the demo data.
+    that no sample has, likewise; `kinds`: records (of text: lines) with what they mean (tests.spark.mappings.cases.VERDICT), or null
+    where they are no row, and how many `rows` they are, if not one; `time_field`: which field holds a time as text; `demo`: rows and
+    filled columns of the demo data.
     """
     return yaml.safe_load((DATA / "expected" / f"{name}.yaml").read_text(encoding="utf-8"))
 

@@ -20,10 +20,12 @@ from tests.spark.mappings.cases import (
     CLOUDTRAIL_EVENTS,
     OKTA_EVENTS,
     OKTA_FACTORS,
+    PASSWORD,
     PROVIDER_ACTIONS,
     PROVIDER_NUMBERS,
     SIMULATED,
     TIMES,
+    VERDICT,
     Verdict,
     bent_records,
     composed,
@@ -73,8 +75,8 @@ def _whole(name: str, row: dict[str, Any]) -> dict[str, Any]:
     return dict.fromkeys((*columns, IDENTITY)) | {k: _as_text(v) for k, v in row.items()}
 
 
-def _verdicts(rows: Rows) -> list[Verdict]:
-    return [(r["activity"], r["auth_method"], r["phase"], r["outcome"]) if r[APPLICABLE] else None for r in rows]
+def _verdicts(rows: Rows, columns: tuple[str, ...] = VERDICT["silver.auth_events"]) -> list[Verdict]:
+    return [tuple(row[column] for column in columns) if row[APPLICABLE] else None for row in rows]
 
 
 @pytest.mark.parametrize("name", CHECKED_SOURCES)
@@ -146,16 +148,23 @@ def test_an_iam_user_has_one_identity_whether_the_sign_in_succeeds_or_not(mapped
     assert succeeds[IDENTITY] == fails[IDENTITY] == "AIDAEXAMPLE"
 
 
+def test_no_password_that_a_honeypot_was_told_reaches_silver(mapped: Mapped) -> None:
+    rows = mapped("dionaea_connections", "passwords")
+    told = [(row["user_email"], row[IDENTITY]) for row in rows]
+    assert told == [("ada", "ada"), ("ada", None), ("eve", None), (None, None), (None, None)]
+    assert [row for row in rows if PASSWORD.lower() in str(row).lower()] == []
+
+
 @pytest.mark.parametrize("name", [name for name in SOURCES if kinds(name)])
 def test_every_kind_of_record_is_told_apart(mapped: Mapped, name: str) -> None:
     wanted = [(kind["record"], kind["means"] and tuple(kind["means"])) for kind in kinds(name) for _ in range(kind.get("rows", 1))]
-    found = _verdicts(mapped(name, "kinds"))
+    found = _verdicts(mapped(name, "kinds"), VERDICT[declaration(name).silver.table])
     assert [(record, verdict) for (record, _), verdict in zip(wanted, found, strict=True)] == wanted
 
 
 @pytest.mark.parametrize("name", TIMED_SOURCES)
 def test_times_are_utc_and_what_is_no_time_is_null(mapped: Mapped, name: str) -> None:
-    column = "event_time" if name in EVENT_SOURCES else "as_of"
+    column = TABLES[declaration(name).silver.table].latest_by or "event_time"
     assert dict(zip(TIMES, (row[column] for row in mapped(name, "times")), strict=True)) == TIMES
 
 
