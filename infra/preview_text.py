@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from textwrap import wrap
 from typing import Any
 
-from jobs.preview import Preview
+from jobs.preview import Preview, Reject
 
 VALUE_SHOWN = 80
 TEXT_SHOWN = 160
@@ -35,7 +35,7 @@ def lines_of(seen: Preview, shown: int, width: int) -> Iterator[str]:
     yield from _rejected(seen)
     if seen.unnamed:
         more = f", and {len(seen.unnamed) - NAMES_SHOWN} more" if len(seen.unnamed) > NAMES_SHOWN else ""
-        named = ", ".join(f"{name} ({count})" for name, count in [*seen.unnamed.items()][:NAMES_SHOWN])
+        named = ", ".join(f"{' '.join(name.split())} ({count})" for name, count in [*seen.unnamed.items()][:NAMES_SHOWN])
         yield f"fields that the declaration does not name, and in how many records: {named}{more}"
     if seen.repeated:
         yield f"{seen.repeated} rows have the event id of an earlier one: a run would publish the first of equal ids only"
@@ -68,9 +68,12 @@ def _wrapped(pairs: Iterable[str], width: int) -> Iterator[str]:
 
 
 def _rejected(seen: Preview) -> Iterator[str]:
-    for reason, count in seen.rejected_by_reason.items():
-        yield f"rejected, {reason}: {count}"
-        for reject in [one for one in seen.rejects if one.reasons[0] == reason][:REJECTS_SHOWN]:
+    alike: dict[str, list[Reject]] = {}
+    for reject in seen.rejects:
+        alike.setdefault(", ".join(reject.reasons), []).append(reject)
+    for reasons, rejects in sorted(alike.items(), key=lambda one: -len(one[1])):
+        yield f"rejected, {reasons}: {len(rejects)}"
+        for reject in rejects[:REJECTS_SHOWN]:
             why = f"{reject.why}: " if reject.why else ""
             text = " ".join(reject.text.split())
             yield f"{INDENT}record {reject.record}: {why}{text[:TEXT_SHOWN]}{'...' if len(text) > TEXT_SHOWN else ''}"

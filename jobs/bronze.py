@@ -39,7 +39,7 @@ def identify(records: DataFrame, source: Source, keys: DataFrame) -> DataFrame:
     established = {column.name for column in source.bronze.columns} - {"raw", "tenant_id"}
     user = F.expr(source.user) if source.user else F.lit(None)
     identified = parsed.select(
-        *(name for name in parsed.columns if name not in established and name != "landed_on"),
+        *(F.col(f"`{name}`") for name in parsed.columns if name.lower() not in established and name != "landed_on"),
         to_type(F.expr(source.event_id or "null"), "string").alias("event_id"),
         to_type(F.expr(source.event_time_sql), "timestamp").alias("event_time"),
         F.xxhash64("raw").alias("raw_hash"),

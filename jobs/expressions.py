@@ -21,6 +21,7 @@ from jobs.parse import parse_fields, to_type
 from jobs.records import EMPTY_RECORDS
 from lakehouse.errors import InfrastructureError
 from lakehouse.mistakes import Location, Wrong, hint, nearest
+from lakehouse.patterns import expression
 from lakehouse.sources import Source, TimeText
 from lakehouse.spark import is_spark_gone
 from lakehouse.tables import TABLES
@@ -61,7 +62,7 @@ def wrong_expressions(session: SparkSession, source: Source) -> list[Wrong]:
     wrong += [one for one in wrong_again if one.location not in told]
     wrong += _analysed(identified.withColumn("landed_on", F.current_date()), _identity(source))
     wrong += _analysed(mapped.withColumn("copy", F.lit(1)), list(_mapping(source)))
-    return wrong + _wrong_format(session, source)
+    return [*wrong, *_wrong_format(session, source), *_wrong_pattern(session, source)]
 
 
 def explained(session: SparkSession, source: Source, error: PySparkException) -> list[Wrong]:
@@ -248,9 +249,21 @@ def _wrong_format(session: SparkSession, source: Source) -> list[Wrong]:
 
 
 def _of_format(error: PySparkException) -> str:
-    said = next((line for line in str(error).splitlines() if "Fail to recognize" in line or "Unrecognized" in line), in_brief(error))
-    brief = re.sub(r"^[[][^]]*[]] | SQLSTATE.*| You can .*", "", said)
+    said = next((line for line in str(error).splitlines() if "Fail to recognize" in line or "Unrecognized" in line), str(error))
+    brief = re.sub(r"^\[[^]]*\] | SQLSTATE.*| You can .*", "", said)
     return f"{brief} yyyy is the year, MM the month, dd the day; E (weekday) cannot be read"
+
+
+def _wrong_pattern(session: SparkSession, source: Source) -> list[Wrong]:
+    """Where a regular expression is one of Python's and none of Java's; that, too, is told only when it is used."""
+    if source.pattern is None:
+        return []
+    try:
+        session.range(1).select(F.regexp_replace(F.lit(""), F.lit(expression(source.pattern)), F.lit(""))).collect()
+    except PySparkException as error:
+        _unless_gone(error)
+        return [Wrong(("pattern",), "is no regular expression of Java's, which Spark uses")]
+    return []
 
 
 Told = Callable[[Mapping[str, str], Expression, StructType], str]

@@ -136,13 +136,16 @@ def _spellings(key: yaml.Node) -> tuple[str, str]:
 
 def _repeated(node: yaml.Node | None, location: Location) -> Iterator[tuple[int, str]]:
     seen: set[str] = set()
-    for key, value in _pairs(node):
+    for key, value in _pairs(node) if len(location) < DEEPEST else []:
         place = (*location, str(key.value))
         if key.value in seen:
             yield key.start_mark.line + 1, ".".join(place)
         seen.add(str(key.value))
         yield from _repeated(value, place)
 
+
+DEEPEST = 10
+"""No key of a declaration lies deeper; an alias of YAML's can contain itself."""
 
 QUOTED_WHOLLY = "what begins with a quotation mark ends with it: put the whole text in double quotes, or on the next line after >-"
 YAML_HINTS = {
@@ -200,9 +203,8 @@ def _in_words(told: Mapping[str, Any], at: Location, models: Mapping[Location, t
 
 def _one_of(told: Mapping[str, Any]) -> str:
     values = str(told["ctx"]["expected"]).replace("'", "").replace(" or ", ", ").split(", ")
-    return (
-        f"{told['input']!r} is none of {', '.join(values)}{hint(str(told['input']), values) if nearest(str(told['input']), values) else ''}"
-    )
+    near = nearest(str(told["input"]), values)
+    return f"{told['input']!r} is none of {', '.join(values)}{near and f'; the nearest is {near!r}'}"
 
 
 NO_NAME = "a name is lower-case letters, digits and _, begins with a letter, and has at most 63 characters"

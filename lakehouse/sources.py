@@ -36,7 +36,9 @@ from lakehouse.tables.bronze import BRONZE_COLUMNS
 COPY = "copy"
 """Which of the rows that a record expands to a row is, from 1."""
 
-Identifier = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
+IDENTIFIER = r"[a-z][a-z0-9_]{0,62}"
+"""What a source, a derived value or a column may be called."""
+Identifier = Annotated[str, StringConstraints(pattern=rf"^{IDENTIFIER}$")]
 SqlExpression = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
 
 

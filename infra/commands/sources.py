@@ -114,11 +114,21 @@ def apply() -> None:
     from infra.services.dagster_home import dagster_home
 
     sources = load_sources(settings())
+    _refuse_wrong_expressions()
     prepare(settings())
     take(settings())
     limit_pools(dagster_home(settings().home), [source.bronze.name for source in sources.values()])
     reload_definitions(settings())
     answers().print(f"Dagster works with {len(sources)} sources: {', '.join(sources)}", soft_wrap=True)
+
+
+def _refuse_wrong_expressions() -> None:
+    """Raises ConfigurationError where Spark finds a mistake in a declaration of the instance: every run of its source would fail."""
+    read = {file: read_source(file)[0] for file in source_files(settings())}
+    found: dict[Path, list[Mistake]] = {}
+    _check_expressions({file: source for file, source in read.items() if source}, found)
+    if wrong := [mistake for mistakes in found.values() for mistake in mistakes]:
+        raise _wrong(wrong)
 
 
 @group.command()
@@ -186,4 +196,4 @@ def _declared(name: str) -> tuple[Path, Source]:
 
 
 def _wrong(mistakes: Iterable[Mistake]) -> ConfigurationError:
-    return ConfigurationError("the declaration has mistakes:\n  " + "\n  ".join(map(str, mistakes)), next_step="mend the lines named above")
+    return ConfigurationError("mistakes:\n  " + "\n  ".join(map(str, mistakes)), next_step="mend the lines named above")

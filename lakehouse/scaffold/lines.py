@@ -22,29 +22,37 @@ STEP_SHARE = 0.9
 MAX_PARTS = 12
 MAX_DERIVED = 40
 
-TIME = (
-    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}:[0-9]{2}(?:[.,][0-9]+)?(?: ?(?:Z|UTC|GMT|[+-][0-9]{2}:?[0-9]{2}))?"
-    r"|[A-Z][a-z]{2} +[0-9]{1,2} [0-9]{2}:[0-9]{2}:[0-9]{2}"
-    r"|[0-9]{4}/[0-9]{2}/[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}(?:[.][0-9]+)?"
-    r"|[0-9]{1,2}/[A-Z][a-z]{2}/[0-9]{4}:[0-9]{2}:[0-9]{2}:[0-9]{2}(?:[.][0-9]+)?(?: [+-][0-9]{4})?"
-    r"|[A-Z][a-z]{2} [A-Z][a-z]{2} +[0-9]{1,2} [0-9]{2}:[0-9]{2}:[0-9]{2}(?:[.][0-9]+)? [0-9]{4}"
-    r"|1[0-9]{9}(?:[.][0-9]+|[0-9]{3})?"
+TIMES = (
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}:[0-9]{2}(?:[.,][0-9]+)?(?: ?(?:Z|UTC|GMT|[+-][0-9]{2}:?[0-9]{2}))?",
+    r"[A-Z][a-z]{2} +[0-9]{1,2} [0-9]{2}:[0-9]{2}:[0-9]{2}",
+    r"[0-9]{4}/[0-9]{2}/[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}(?:[.][0-9]+)?",
+    r"[0-9]{1,2}/[A-Z][a-z]{2}/[0-9]{4}:[0-9]{2}:[0-9]{2}:[0-9]{2}(?:[.][0-9]+)?(?: [+-][0-9]{4})?",
+    r"[A-Z][a-z]{2} [A-Z][a-z]{2} +[0-9]{1,2} [0-9]{2}:[0-9]{2}:[0-9]{2}(?:[.][0-9]+)? [0-9]{4}",
+    r"1[0-9]{9}(?:[.][0-9]+|[0-9]{3})?",
 )
-IP = r"(?:[0-9]{1,3}[.]){3}[0-9]{1,3}|[0-9A-Fa-f]*:[0-9A-Fa-f:]*:[0-9A-Fa-f:.]*"
-PARTS: Mapping[str, str] = {
-    "time": TIME,
+IP = (r"(?:[0-9]{1,3}[.]){3}[0-9]{1,3}", r"[0-9A-Fa-f]*:[0-9A-Fa-f:]*:[0-9A-Fa-f:.]*")
+PARTS: Mapping[str, tuple[str, ...]] = {
+    "time": TIMES,
     "ip": IP,
-    "level": "TRACE|DEBUG|INFO|NOTICE|WARN|WARNING|ERROR|FATAL|CRITICAL|ALERT|EMERG",
-    "number": "-?[0-9]+(?:[.][0-9]+)?",
-    "word": r"[A-Za-z_][A-Za-z0-9_.$/-]*",
+    "level": ("TRACE|DEBUG|INFO|NOTICE|WARN|WARNING|ERROR|FATAL|CRITICAL|ALERT|EMERG",),
+    "number": ("-?[0-9]+(?:[.][0-9]+)?",),
+    "word": (r"[A-Za-z_][A-Za-z0-9_.$/-]*",),
 }
-"""What a line may begin with, by what it is called, the more particular first; then what separates it from the rest."""
-QUOTES = {'"': ('"', '"', r'(?:[^"\\]|\\.)*'), "[": (r"\[", r"\]", r"[^\]]*"), "(": (r"\(", r"\)", r"[^)]*"), "'": ("'", "'", "[^']*")}
-"""What may stand around a part: its opening and closing signs, and what it may then be."""
+"""What a line may begin with, by what it is called, the more particular first, in all its forms; then what separates it from the rest."""
+QUOTES = {'"': ('"', '"', r'(?:[^"\\]|\\.)*+'), "[": (r"\[", r"\]", r"[^\]]*"), "(": (r"\(", r"\)", r"[^)]*"), "'": ("'", "'", "[^']*")}
+"""What may stand around a part: its opening and closing signs, and what it may then be. Choices are repeated without going back (`*+`):
+Java would go one level deeper with each sign, and fail on a long line."""
 SEPARATOR = re.compile(r"[ \t]*[:,;|-]?[ \t]*")
 WORDS_PER_COLUMN = 0.2
 """Distinct words over lines, below which a column of words is one; else it is the beginning of prose."""
-NAMES_OF_CELLS: Mapping[str, str] = {"time": TIME, "ip": IP, "email": r"[^@\s]+@[^@\s]+[.][a-z]+"}
+NAMES_OF_CELLS: Mapping[str, str] = {
+    "time": "|".join(TIMES),
+    "ip": "|".join(IP),
+    "address": r"(?:[0-9]{1,3}[.]){3}[0-9]{1,3}:[0-9]+",
+    "email": r"[^@\s]+@[^@\s]+[.][a-z]+",
+    "message": r"\S+(?: \S+){2,}",
+}
+"""What cells are called of which all values are so."""
 CELL_DELIMITERS = "\t,;|"
 DIRECTIVE = re.compile(r"#\s*fields:?[\s,;|]+", re.IGNORECASE)
 """A comment that names the columns, as W3C's extended log format and Zeek have it."""
@@ -60,6 +68,7 @@ class Lines:
         remarks: what is to be said of it.
         leaves: its groups, and what is derived from them, with their values.
         derived: name to expression, for what is within one of the groups.
+        texts: the lines that are of the pattern.
     """
 
     pattern: str
@@ -67,21 +76,21 @@ class Lines:
     remarks: list[str]
     leaves: list[Leaf]
     derived: dict[str, str]
+    texts: list[str]
 
 
 def lines_of(texts: Sequence[str]) -> Lines:
     """What lines consist of."""
     plain = [text for text in texts if not text.startswith("#")] or list(texts)
     pattern, why = _named(plain) or _in_cells(texts, plain) or _in_parts(plain)
-    matches = [compiled(pattern).fullmatch(text) for text in texts]
-    found = [match.groupdict() for match in matches if match]
-    remarks = [f"{len(texts) - len(found)} of {len(texts)} lines are not of this pattern and would go to quarantine"] * (
-        len(found) < len(texts)
-    )
+    matches = {place: match for place, text in enumerate(texts) if (match := compiled(pattern).fullmatch(text))}
+    found = [match.groupdict() for match in matches.values()]
+    others = f"{len(texts) - len(found)} of {len(texts)} lines are not of this pattern and would go to quarantine"
     leaves = [Leaf((name,), quoted(name), [groups[name] or None for groups in found]) for name in compiled(pattern).groupindex]
     within = list(_within(leaves))
     derived = {leaf.path[-1]: sql for leaf, sql in within}
-    return Lines(pattern, why, remarks, [*leaves, *(leaf for leaf, _ in within)], derived)
+    remarks = [others] if len(found) < len(texts) else []
+    return Lines(pattern, why, remarks, [*leaves, *(leaf for leaf, _ in within)], derived, [texts[place] for place in matches])
 
 
 def _named(texts: Sequence[str]) -> tuple[str, str] | None:
@@ -96,13 +105,13 @@ def _in_cells(texts: Sequence[str], plain: Sequence[str]) -> tuple[str, str] | N
     for delimiter in (*CELL_DELIMITERS, *(" " if named else "")):
         rows = [cells(text, delimiter) for text in plain]
         count, often = Counter(map(len, rows)).most_common(1)[0]
-        if count > 2 and often >= STEP_SHARE * len(rows):
+        is_prose = any(row[-1][:1] == " " for row in rows if len(row) == count)
+        if count > 2 and often >= STEP_SHARE * len(rows) and not is_prose:
             columns = list(zip(*(row for row in rows if len(row) == count), strict=True))
             titles = cells(named, delimiter) if named else []
             names = _unique([_cell_name(n, column, titles[n - 1] if len(titles) == count else "") for n, column in enumerate(columns, 1)])
             sign = {"\t": r"\t", "|": "[|]"}.get(delimiter, delimiter)
-            in_quotes = "" if delimiter == "\t" else r'"(?:[^"]|"")*"|'
-            whole = sign.join(f"(?<{name}>{in_quotes}[^{sign.strip('[]')}]*)" for name in names)
+            whole = sign.join(_cell(name, column, sign.strip("[]")) for name, column in zip(names, columns, strict=True))
             told = "a comment names the columns" if len(titles) == count else "cells without a header, so that their names are guesses"
             return whole, f"each line has {count} cells; {told}"
     return None
@@ -112,6 +121,15 @@ def _cell_name(number: int, column: Sequence[str], title: str) -> str:
     values = [value for value in column if value not in ("", "-")]
     alike = next((name for name, shape in NAMES_OF_CELLS.items() if values and all(re.fullmatch(shape, v) for v in values)), "")
     return words(title) or alike or f"field_{number}"
+
+
+def _cell(name: str, values: Sequence[str], delimiter: str) -> str:
+    """The pattern of a cell; quotation marks belong to it only where it holds what must be in them."""
+    if delimiter == r"\t":
+        return rf"(?<{name}>[^\t]*)"
+    if any(sign in value for value in values for sign in (delimiter, '"')):
+        return rf'(?<{name}>"(?:[^"]|"")*+"|[^{delimiter}]*)'
+    return rf'"?(?<{name}>[^"{delimiter}]*)"?'
 
 
 def _unique(names: Sequence[str]) -> list[str]:
@@ -150,7 +168,8 @@ def _in_parts(texts: Sequence[str]) -> tuple[str, str]:
 
 def _with_next(found: _Parted) -> _Parted | None:
     for opening, closing, inner in (("", "", ""), *QUOTES.values()):
-        for name, shape in ({**PARTS, "part": inner} if inner else PARTS).items():
+        for name, shapes in ({**PARTS, "part": (inner,)} if inner else PARTS).items():
+            shape = "|".join(_used(shapes, opening, found.rests)) or "(?!)"
             whole = re.compile(f"{opening}(?P<part>{shape}){closing}(?P<between>{SEPARATOR.pattern})", re.ASCII)
             matches = [match for rest in found.rests if (match := whole.match(rest)) and (match["between"] or match.end() == len(rest))]
             if len(matches) < STEP_SHARE * len(found.rests) or not _is_column(name, [match["part"] for match in matches]):
@@ -162,6 +181,11 @@ def _with_next(found: _Parted) -> _Parted | None:
     return None
 
 
+def _used(shapes: Sequence[str], opening: str, rests: Sequence[str]) -> list[str]:
+    """Those of the forms of a part that some line has."""
+    return [shape for shape in shapes if any(re.match(f"{opening}(?:{shape})", rest, re.ASCII) for rest in rests)]
+
+
 def _is_column(name: str, values: Sequence[str]) -> bool:
     return name != "word" or len(set(values)) <= max(3, WORDS_PER_COLUMN * len(values))
 
@@ -169,11 +193,19 @@ def _is_column(name: str, values: Sequence[str]) -> bool:
 def _separator(seen: Sequence[str]) -> str:
     stripped = {one.strip() for one in seen}
     if len(set(seen)) == 1:
-        return "".join(f"[{sign}]" if sign in "|" else sign for sign in seen[0])
+        return re.sub("  +", " +", seen[0].replace("|", "[|]"))
+    if stripped == {""}:
+        return " +" if all(seen) and not any("\t" in one for one in seen) else "[ \\t]*"
     return f"[ \\t]*{stripped.pop()}[ \\t]*" if len(stripped) == 1 else SEPARATOR.pattern
 
 
 PAIR = re.compile(r'(?:^|[ ,;({\[])([A-Za-z_][A-Za-z0-9_.-]*)=("[^"]*"|[^ ,;)}\]]*)')
+PAIR_FORMS = {
+    (True,): """nullif(regexp_extract({f}, '(?:^|[ ,;({{\\\\[]){key}="([^"]*)"', 1), '')""",
+    (False,): """nullif(regexp_extract({f}, '(?:^|[ ,;({{\\\\[]){key}=([^ ,;)}}\\\\]]*)', 1), '')""",
+    (False, True): """nullif(trim(both '"' from regexp_extract({f}, '(?:^|[ ,;({{\\\\[]){key}=("[^"]*"|[^ ,;)}}\\\\]]*)', 1)), '')""",
+}
+"""Spark SQL for the value behind a key, by whether such values stand in quotation marks."""
 
 
 def _within(leaves: Sequence[Leaf]) -> Iterator[tuple[Leaf, str]]:
@@ -190,16 +222,17 @@ def _within(leaves: Sequence[Leaf]) -> Iterator[tuple[Leaf, str]]:
                 name = f"{name}_value" if name in taken else name
                 if name not in taken:
                     taken.add(name)
-                    yield Leaf((leaf.path[0], name), quoted(name), [row.get(key) for row in rows]), expression(leaf.sql, key)
+                    values = [row.get(key) for row in rows]
+                    yield Leaf((leaf.path[0], name), quoted(name), [v and v.strip('"') for v in values]), expression(leaf.sql, key, values)
 
 
 def _pairs_of(text: str) -> dict[str, str | None]:
-    return {match[1]: match[2].strip('"') for match in PAIR.finditer(text)}
+    return {match[1]: match[2] for match in PAIR.finditer(text)}
 
 
-def _pair_sql(within: str, key: str) -> str:
-    shape = f'(?:^|[ ,;({{\\[]){key.replace(".", "[.]")}=("[^"]*"|[^ ,;)}}\\]]*)'
-    return f"nullif(trim(both '\"' from regexp_extract({within}, {text_literal(shape)}, 1)), '')"
+def _pair_sql(within: str, key: str, values: Sequence[str | None]) -> str:
+    form = PAIR_FORMS[tuple(sorted({value.startswith('"') for value in values if value})) or (False,)]
+    return form.format(f=within, key=key.replace(".", "[.]"))
 
 
 def _members_of(text: str) -> dict[str, str | None]:
@@ -219,5 +252,5 @@ def _scalars(value: Mapping[str, object], before: tuple[str, ...]) -> Iterator[t
             yield ".".join((*before, key)), as_text(inner)
 
 
-def _member_sql(within: str, key: str) -> str:
+def _member_sql(within: str, key: str, _values: Sequence[str | None]) -> str:
     return f"get_json_object({within}, {text_literal('$.' + key)})"

@@ -22,12 +22,12 @@ from lakehouse.scaffold.reading import Reading, read
 from lakehouse.scaffold.shapes import TAKEN_IN_SILVER, Leaf, Shape, leaves_of, shape_of
 from lakehouse.scaffold.times import TimeGuess, time_of
 from lakehouse.settings import Settings
-from lakehouse.sources import Format, source_files
+from lakehouse.sources import IDENTIFIER, Format, source_files
 from lakehouse.splitting import simplified
 from lakehouse.tables import Layer, Table, table
 
 WIDTH = 120
-NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
+NAME = re.compile(IDENTIFIER)
 KEY = re.compile(r"^ *\w+: ")
 NAMES_SHOWN = 12
 YEARS_BACK = 5
@@ -73,7 +73,9 @@ def write_scaffold(settings: Settings, made: Scaffold) -> Path:
 
 def _name_of(file: Path) -> str:
     """A name from the words of a file's name, without dates, numbers and endings."""
-    found = [word for word in re.split(r"[^a-z0-9]+", file.name.lower()) if re.fullmatch("[a-z]{2,}[0-9]?", word) and word not in ENDINGS]
+    found = [
+        word for word in re.split(r"[^a-z0-9]+", file.name.lower()) if re.fullmatch("[a-z]{2,}[0-9]{0,2}", word) and word not in ENDINGS
+    ]
     return "_".join(found[:4])[:63] or "my_source"
 
 
@@ -88,6 +90,7 @@ class Parts:
         keys: of the declaration, that say how a file reads, each with the reason.
         shape: the fields; those of a pattern are not declared.
         leaves: the scalars that expressions can name.
+        texts: the records that their values are of.
         derived: name to expression, for scalars that are within a text.
         spoken: name to expression, for scalars that take more words to name; those that are used become derived values.
     """
@@ -95,6 +98,7 @@ class Parts:
     keys: Mapping[str, tuple[str, Sequence[str]]]
     shape: Shape
     leaves: list[Leaf]
+    texts: Sequence[str]
     derived: Mapping[str, str]
     spoken: Mapping[str, str]
 
@@ -105,7 +109,7 @@ def _of_text(found: Reading) -> Parts:
         "format": (Format.TEXT, [found.why]),
         "pattern": (lines.pattern, [lines.why, *lines.remarks]),
     }
-    return Parts(keys, Shape(), lines.leaves, lines.derived, {})
+    return Parts(keys, Shape(), lines.leaves, lines.texts, lines.derived, {})
 
 
 def _of_json(found: Reading) -> Parts:
@@ -117,7 +121,7 @@ def _of_json(found: Reading) -> Parts:
     leaves = list(leaves_of(shape, found.values))
     named = _named(leaves, {name.lower() for name in shape.types})
     short = [replace(leaf, sql=named[leaf]) if leaf in named else leaf for leaf in leaves]
-    return Parts(keys, shape, short, {}, {named[leaf]: leaf.sql for leaf in named})
+    return Parts(keys, shape, short, found.texts, {}, {named[leaf]: leaf.sql for leaf in named})
 
 
 def _named(leaves: Sequence[Leaf], taken: set[str]) -> dict[Leaf, str]:
@@ -155,9 +159,11 @@ def _lines(file: Path, name: str, found: Reading, parts: Parts, declared: Table)
     time = time_of(parts.leaves)
     yield from _earliest(time)
     yield from _fields(parts.shape)
-    derived, columns = columns_of(declared, parts.leaves)
-    identity = list(_identity(found, parts, time))
-    silver = list(_silver(declared, applicable_of(declared, parts.leaves), columns))
+    event_id, why = event_id_of(parts.leaves, parts.texts)
+    others = [leaf for leaf in parts.leaves if leaf is not event_id]
+    derived, columns = columns_of(declared, others)
+    identity = [*_event_id(event_id, why), *_event_time(time), *_user(users_of(others))]
+    silver = list(_silver(declared, applicable_of(declared, others), columns))
     expressions = [KEY.sub("", line) for line in (*identity, *silver) if not line.lstrip().startswith("#")]
     used = set(re.findall(r"\w+", "\n".join([*expressions, *(guess.sql for guess in derived.values())])))
     spoken = {name: Guess(sql) for name, sql in {**parts.derived, **parts.spoken}.items() if name in used or name in parts.derived}
@@ -196,27 +202,30 @@ def _derived(derived: Mapping[str, Guess]) -> Iterator[str]:
             yield from _guessed(name, guess, 2)
 
 
-def _identity(found: Reading, parts: Parts, time: TimeGuess | None) -> Iterator[str]:
+def _event_id(leaf: Leaf | None, why: str) -> Iterator[str]:
     yield ""
-    leaf, why = event_id_of(parts.leaves, found.texts)
-    if leaf and len(leaf.values) == len(found.texts):
+    if leaf:
         yield from _guessed("event_id", Guess(f"coalesce(nullif({leaf.sql}, ''), sha2(raw, 256))", why), 0)
     else:
-        yield from _comment(
-            f"No event_id: {why}. An event is told by its file and its place in it, so that the same record in two files counts twice."
-        )
+        told = "An event is told by its file and its place in it, so that the same record in two files counts twice."
+        yield from _comment(f"No event_id: {why}. {told}")
+
+
+def _event_time(time: TimeGuess | None) -> Iterator[str]:
     if time is None:
-        yield from _guessed(
-            "event_time", Guess("cast(landed_on as timestamp)", "", "no field looks like a time; the day of landing stands here"), 0
-        )
+        none = Guess("cast(landed_on as timestamp)", "", "no field looks like a time; the day of landing stands here")
+        yield from _guessed("event_time", none, 0)
     elif isinstance(time.value, str):
         yield from _guessed("event_time", Guess(time.value, time.why, "; ".join(time.decide)), 0)
     else:
         yield from _comment("; ".join((time.why, *(f"decide: {one}" for one in time.decide))))
         yield "event_time:"
         yield from (f"  {key}: {_scalar(value)}" for key, value in time.value.items())
-    if who := users_of(parts.leaves):
-        yield from _guessed("user", Guess(who[0] if len(who) == 1 else f"coalesce({', '.join(who)})"), 0)
+
+
+def _user(expressions: Sequence[str]) -> Iterator[str]:
+    if expressions:
+        yield from _guessed("user", Guess(expressions[0] if len(expressions) == 1 else f"coalesce({', '.join(expressions)})"), 0)
     else:
         yield from _comment("decide: no `user`, since no field is known that says who it was; then no user_key, and nobody is counted")
 

@@ -39,7 +39,7 @@ def best(leaves: Sequence[Leaf], meanings: Sequence[Meaning]) -> tuple[Leaf, Mea
     for place, meaning in enumerate(meanings):
         for leaf in leaves:
             rank = _rank(leaf, meaning.names)
-            is_named = rank is not None or meaning.anywhere
+            is_named = (rank is not None or meaning.anywhere) and not re.fullmatch(meaning.never, leaf.last_words)
             if is_named and leaf.share >= RARE and (not meaning.values or is_of(leaf, meaning.values, meaning.share)):
                 rank = len(meaning.names) if rank is None else rank
                 ranked.append(((place, rank + 2 * (leaf.share < HALF), -round(leaf.share, 1), len(leaf.path)), leaf, meaning))
@@ -63,24 +63,23 @@ def is_of(leaf: Leaf, shape: str, share: float = known.SHARE) -> bool:
 
 def event_id_of(leaves: Sequence[Leaf], texts: Sequence[str]) -> tuple[Leaf | None, str]:
     """The scalar that tells records apart, and the reason for it or against one."""
-    distinct = dict(enumerate(texts))
-    places = {text: place for place, text in distinct.items()}.values()
+    places = {text: place for place, text in enumerate(texts)}.values()
     repeated = ""
     for leaf in sorted((one for one in leaves if known.EVENT_ID.fullmatch(one.words)), key=lambda one: len(one.path)):
         values = [leaf.values[place] for place in places]
         if all(values) and len(set(values)) == len(values) and len(values) > 1:
             return leaf, f"{leaf.name} is there in all of {len(values)} distinct records, and in each another"
-        repeated = (
-            repeated or f"{leaf.name} is missing or repeated in {len(values) - len(set(filter(None, values)))} of {len(values)} records"
-        )
+        others = len(values) - len(set(filter(None, values)))
+        repeated = repeated or f"{leaf.name} is missing or repeated in {others} of {len(values)} records"
     return None, repeated or "no field is named like an id"
 
 
 def users_of(leaves: Sequence[Leaf]) -> list[str]:
     """Spark SQL of who did it, the best first."""
     found = [found for column in ("user_id", "user_email") if (found := best(leaves, known.MEANINGS[column]))]
-    by_leaf = dict(reversed(found))
-    return [_filled(by_leaf[leaf].sql.replace("lower({f})", "{f}"), leaf) for leaf in dict.fromkeys(leaf for leaf, _ in found)]
+    meanings = dict(reversed(found))
+    leaves_found = dict.fromkeys(leaf for leaf, _ in found)
+    return [_filled(meanings[leaf].sql.replace("lower({f})", "{f}"), _with_namesakes(leaf, leaves)) for leaf in leaves_found]
 
 
 def columns_of(table: Table, leaves: Sequence[Leaf]) -> tuple[dict[str, Guess], dict[str, Guess]]:
@@ -90,14 +89,27 @@ def columns_of(table: Table, leaves: Sequence[Leaf]) -> tuple[dict[str, Guess], 
     for column in table.columns:
         if column.name in columns or column.name in FILLED_BY_THE_LAKE:
             continue
-        if guess := _by_meaning(column, leaves) or _by_name(column, leaves) or (_placeholder(column) if column.required else None):
+        if guess := _by_meaning(column.name, leaves) or _by_name(column, leaves) or (_placeholder(column) if column.required else None):
             columns[column.name] = guess
     return derived, {column.name: columns[column.name] for column in table.columns if column.name in columns}
 
 
-def _by_meaning(column: Column, leaves: Sequence[Leaf]) -> Guess | None:
-    found = best(leaves, known.MEANINGS.get(column.name, ()))
-    return Guess(_filled(found[1].sql, found[0]), "", found[1].decide) if found else None
+def _by_meaning(column: str, leaves: Sequence[Leaf]) -> Guess | None:
+    found = best(leaves, known.MEANINGS.get(column, ()))
+    return Guess(_filled(found[1].sql, _with_namesakes(found[0], leaves)), "", found[1].decide) if found else None
+
+
+def _with_namesakes(leaf: Leaf, leaves: Sequence[Leaf]) -> Leaf:
+    """The scalar and those of the same name elsewhere that have a value where it has none."""
+    for other in leaves:
+        if (
+            other is not leaf
+            and other.last_words == leaf.last_words
+            and any(b and not a for a, b in zip(leaf.values, other.values, strict=True))
+        ):
+            values = [a or b for a, b in zip(leaf.values, other.values, strict=True)]
+            leaf = Leaf(leaf.path, f"coalesce({leaf.sql}, {other.sql})", values)
+    return leaf
 
 
 def _filled(sql: str, leaf: Leaf) -> str:
@@ -141,7 +153,7 @@ def _auth_columns(leaves: Sequence[Leaf]) -> tuple[dict[str, Guess], dict[str, G
     columns["outcome"] = Guess(ending)
     if error := best(leaves, [Meaning(known.ERRORS)]):
         columns["failure_reason"] = Guess(f"case when {ending} = 'failure' then {error[0].clean} end")
-    if agent := _by_meaning(Column("user_agent", "string", ""), leaves):
+    if agent := _by_meaning("user_agent", leaves):
         name = _free(known.AGENT, names)
         derived[name] = agent
         columns["user_agent"] = Guess(name)
@@ -179,7 +191,8 @@ def _names_events(leaf: Leaf, rank: int) -> bool:
     values = Counter(leaf.present)
     if not values or max(map(len, values)) > known.LONGEST_ACTION:
         return False
-    return rank < len(known.ACTION) - 1 or len(values) <= min(known.FEW_VALUES, max(2, len(leaf.present) // 2))
+    is_few = len(values) <= min(known.FEW_VALUES, max(2, len(leaf.present) // 2))
+    return rank < len(known.ACTION) - 1 or (is_few and leaf.share >= known.SHARE)
 
 
 def _first_of(words: Words, value: str) -> str | None:
@@ -209,8 +222,9 @@ def _sorted_out(words: Words, leaf: Leaf) -> dict[str, Counter[str]]:
 
 
 def is_prose(leaf: Leaf) -> bool:
-    """Whether a scalar is a sentence or a path rather than a name."""
-    return any(re.fullmatch(names, leaf.last_words) for names in known.PROSE) and len(set(leaf.present)) > known.FEW_VALUES
+    """Whether a scalar is a sentence or a path rather than a name: the values seldom repeat."""
+    distinct = len(set(leaf.present))
+    return any(re.fullmatch(names, leaf.last_words) for names in known.PROSE) and distinct > min(known.FEW_VALUES, len(leaf.present) / 2)
 
 
 def _of_prose(words: Words) -> Words:
@@ -219,8 +233,8 @@ def _of_prose(words: Words) -> Words:
 
 
 def _listed(leaf: Leaf, values: Counter[str], most: int = 6) -> str:
-    """Values with how often they were seen; of prose, which may name people, only how many."""
-    if is_prose(leaf):
+    """Values with how often they were seen; of prose and addresses, which name people, only how many."""
+    if is_prose(leaf) or is_of(leaf, known.EMAIL, RARE):
         return f"{sum(values.values())} records"
     shown = ", ".join(f"{' '.join(value.split())} ({count})" for value, count in values.most_common(most))
     return f"{shown} and {len(values) - most} more" if len(values) > most else shown
@@ -240,12 +254,17 @@ def applicable_of(table: Table, leaves: Sequence[Leaf]) -> Guess | None:
         return None
     found = _sorted_out(known.ACTIVITIES, basis)
     others = found.pop("", None)
+    silent = len(basis.values) - len(basis.present)
+    without = (
+        f"; {silent} of {len(basis.values)} records have no {basis.name} and go to quarantine, if they are let through" if silent else ""
+    )
     if not others:
-        return Guess("true", "every record seen says something about signing in", "whether there are others, which are no rows")
+        said = f"every {basis.name} seen says something about signing in{without}"
+        return Guess("true", said, "whether there are others, which are no rows")
     alike = "|".join(dict.fromkeys("|".join(_narrowed(known.ACTIVITIES[name], values) for name, values in found.items()).split("|")))
     return Guess(
         f"{basis.clean} is null\nor lower({basis.sql}) rlike {text_literal(alike)}",
-        f"no rows are, so far: {_listed(basis, others)}",
+        f"no rows are, so far: {_listed(basis, others)}{without}",
         "which events are about signing in",
     )
 

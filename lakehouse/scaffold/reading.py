@@ -26,7 +26,9 @@ RECORDS_READ = 500
 READ_SHARE = 0.5
 """Of the records; the rest may be broken."""
 WRAPPED_SHARE = 0.8
-"""Of the text that an array holds from which the object around it is a wrapper, and not a record that has a list."""
+"""Of the text that an array holds from which the object around it is a wrapper, and not a record that has a list; half of it is enough
+where the object holds a few scalars besides."""
+FEW_BESIDES = 5
 HEADER_SHARE = 0.9
 """Of the rows that have as many cells as the header, where it is one."""
 PARQUET_MAGIC = b"PAR1"
@@ -116,10 +118,21 @@ def _wrapping_field(head: bytes) -> str | None:
     for name in islice(names, 20):
         field = name.decode("utf-8", "replace")
         source = _provisional({"format": Format.JSON_WRAPPED, "records_field": field})
-        held = sum(len(record.raw or b"") for record in split(source, "", io.BytesIO(head).read) if record.problem is None)
-        if held > WRAPPED_SHARE * len("".join(head.decode("utf-8", "replace").split())):
+        held = b"".join(record.raw or b"" for record in split(source, "", io.BytesIO(head).read) if record.problem is None)
+        share = len(b"".join(held.split())) / len(b"".join(head.split()))
+        if share > WRAPPED_SHARE or (share > READ_SHARE and _has_few_besides(head, field)):
             return field
     return None
+
+
+def _has_few_besides(head: bytes, field: str) -> bool:
+    for text in (head, head.lstrip().partition(b"\n")[0]):
+        try:
+            others = {name: value for name, value in orjson.loads(text).items() if name != field}
+        except (orjson.JSONDecodeError, AttributeError):
+            continue
+        return len(others) <= FEW_BESIDES and not any(isinstance(value, dict | list) for value in others.values())
+    return False
 
 
 def _provisional(keys: Mapping[str, str]) -> Source:

@@ -19,7 +19,7 @@ MAX_DEPTH = 4
 MAX_MEMBERS = 60
 """An object with more members is rather a map, whose keys are data; it is kept as JSON text."""
 
-TAKEN_WHEN_READ = frozenset(("raw", "tenant_id", "_path", "_block", "_number", "_unreadable"))
+TAKEN_WHEN_READ = frozenset(("raw", "tenant_id", "landed_on", "_path", "_block", "_number", "_unreadable"))
 """Names that mean the lake's own value in every expression."""
 TAKEN_IN_SILVER = TAKEN_WHEN_READ | {column.name for column in BRONZE_COLUMNS} | {"copy"}
 """Names that mean the lake's own value in the mapping."""

@@ -17,6 +17,8 @@ SHARE = 0.8
 """Of the values that must be times."""
 SELDOM = 0.02
 """Of the values, below which a way to write a time is none of the field's."""
+TRIED = 50
+"""First values of a field, among which one is a time if it is a field of times."""
 EARLIEST_YEAR = 2000
 """A number that would be an earlier time is taken for something else."""
 
@@ -159,7 +161,7 @@ EPOCHS: Mapping[int, Form] = {
 """Units of numbers that are times, by how many make a second; the limits keep them from overflowing, which would be an error."""
 
 NAMES = (
-    "(event_?)?time_?(stamp)?(_?utc)?|timestamp_?(ms|us|ns)|ts|_time",
+    "(event_?|iso_?)?time_?(stamp)?(_?utc)?|timestamp_?(ms|us|ns)|ts|_time",
     "(event|log|activity|occurred|published|logged)_?(created|date|time|at|on)?(_?time)?|published|occurred",
     "date_?time|date|.*(event|log)_?time(stamp)?|id_time|.*timestamp",
     "created(_?at|_?on|_?time|_?date_?time)?|start(ed)?(_?at|_?time)?|.*activity_date_time",
@@ -211,7 +213,7 @@ class Seen:
 
     leaf: Leaf
     forms: list[Form]
-    rank: tuple[bool, int, float, int]
+    rank: tuple[bool, int, float, int, bool]
     year: int | None
 
 
@@ -233,12 +235,14 @@ def _found(leaves: Sequence[Leaf]) -> Iterator[Seen]:
         forms = _forms(leaf.present)
         if forms and (rank < len(NAMES) or not any(form in EPOCHS.values() for form in forms)):
             is_other = OTHER_TIMES.fullmatch(leaf.last_words) is not None
-            likely = (is_other, rank + 2 * (leaf.share < SHARE), -round(leaf.share, 1), len(leaf.path))
+            likely = (is_other, rank + 2 * (leaf.share < SHARE), -round(leaf.share, 1), len(leaf.path), bool(forms[0].decide))
             yield Seen(leaf, forms, likely, _year(leaf.present, forms))
 
 
 def _forms(values: Sequence[str]) -> list[Form]:
     """The ways in which times are written, where nearly all values are times; several only where each of them reads by itself."""
+    if not any(map(_form, values[:TRIED])):
+        return []
     counted = Counter(form for value in values if (form := _form(value)))
     usual = [form for form, count in counted.most_common() if count >= SELDOM * len(values)]
     if not usual or sum(counted[form] for form in usual) < SHARE * len(values):

@@ -24,6 +24,7 @@ class Meaning:
         decide: what is left to decide where it is found.
         anywhere: whether values of that shape are enough, whatever the name.
         share: of the values that must be of that shape.
+        never: regular expression of the words of names that mean something else.
     """
 
     names: tuple[str, ...]
@@ -32,22 +33,26 @@ class Meaning:
     decide: str = ""
     anywhere: bool = False
     share: float = SHARE
+    never: str = "(?!)"
 
 
 IPV4 = r"(\d{1,3}\.){3}\d{1,3}"
 IP = rf"{IPV4}|[0-9A-Fa-f]*:[0-9A-Fa-f:]*:[0-9A-Fa-f:.]*"
 IP_SQL = "case when {raw} rlike '^([0-9]{1,3}[.]){3}[0-9]{1,3}$' or {raw} rlike '^[0-9A-Fa-f]*:[0-9A-Fa-f:.]+$' then {raw} end"
 IP_WITHIN_SQL = "nullif(regexp_extract({f}, '(?:^|[^0-9.])((?:[0-9]{1,3}[.]){3}[0-9]{1,3})(?![0-9.]*[0-9])', 1), '')"
-USER_WITHIN_SQL = "nullif(regexp_extract({f}, '(?:invalid user|for user|user|for) ([^ ]+)', 1), '')"
+USER_WITHIN_SQL = "nullif(regexp_extract({f}, '(?:invalid user|for user|user|for) [\"]?([^ \",]+)', 1), '')"
 PROSE_NAMES = ("message|msg|text|description",)
 EMAIL = r"[^@\s]+@[^@\s]+"
-CLIENT = "(source|src|client|remote|caller|user|actor|peer|request|requester|id_orig)"
+CLIENT = "(source|src|client|c|remote|caller|user|actor|peer|request|requester|id_orig)"
+
+SERVER = "(s|dst|dest(ination)?|target|server|local|host|resp|listen|id_resp)_.*"
 
 MEANINGS: Mapping[str, tuple[Meaning, ...]] = {
     "request_id": (Meaning(("(x_)?request_?id|req_?id|correlation_?id|trace_?id", ".*_request_id|.*correlation_id")),),
     "flow_id": (Meaning(("flow_?id|transaction_?id|.*(sign_?in|log_?in|auth)_(flow|attempt|session)_id", "code_id")),),
     "user_id": (
-        Meaning(("user_?id|uid|sub", "(actor|principal|subject|account|member|identity|profile)_?(user_)?id|user_identity_principal_id",
+        Meaning(("user_?(id|key)|uid|sub",
+                 "(actor|principal|subject|account|member|identity|profile)_?(user_)?id|user_identity_principal_id",
                  "(actor_|user_)?(user_?name|login|account_name)|user|username|.*user_principal_name",
                  "actor|principal|subject|login|account|identity|(.*_)?user_id|(.*_)?user_?name|remote_user|(.*_)?user")),
         Meaning(PROSE_NAMES, r".*\b(for|user) [^ ]+.*", USER_WITHIN_SQL, "the word behind `user` or `for` in the text", share=0.1),
@@ -60,7 +65,8 @@ MEANINGS: Mapping[str, tuple[Meaning, ...]] = {
     "organization_id": (Meaning(("org(ani[sz]ation)?(_?id)?|company(_?id)?|workspace(_?id)?|team(_?id)?",)),),
     "ip": (
         Meaning((f"{CLIENT}_?ip(_?addr(ess)?)?|ip(_?addr(ess)?)?",
-                 f"{CLIENT}(_?addr(ess)?|_?host|_h)?|c_ip|client|.*_ip|.*ip_?addr(ess)?|.*_addr(ess)?"), IP, IP_SQL, anywhere=True),
+                 f"{CLIENT}(_?addr(ess)?|_?host|_h)?|client|.*_ip|.*ip_?addr(ess)?|.*_addr(ess)?"),
+                IP, IP_SQL, anywhere=True, never=SERVER),
         Meaning((f"({CLIENT}_?)?(ip|addr(ess)?|host|connection_from).*|connection_from",), rf"{IPV4}:\d+|\[.*\]:\d+", IP_WITHIN_SQL),
         Meaning(PROSE_NAMES, rf".*\b{IPV4}\b.*", IP_WITHIN_SQL, "the first address that the text names", share=0.1),
     ),
@@ -79,13 +85,13 @@ MEANINGS: Mapping[str, tuple[Meaning, ...]] = {
 
 EVENT_ID = re.compile(
     r"(data_|event_|log_|record_|metadata_|meta_)?"
-    r"((event|log|record|message|audit|entry|doc(ument)?|alert|insert|unique|trace|req(uest)?|row)_?)?(uu|gu)?id(_unique_qualifier)?"
-    r"|unique_?qualifier|tid|event_?record_?id|sequence(_?number)?|seq"
+    r"((event|log|record|message|audit|entry|doc(ument)?|alert|insert|unique|trace|req(uest)?|row)_?)?(u|uu|gu)?id(_unique_qualifier)?"
+    r"|unique_?qualifier|tid|tx_?id|event_?record_?id|sequence(_?number)?|seq"
 )
 """Words of a name that says of a record which one it is."""
 
 PROJECT = (
-    "project(_?id)?|account_?id|realm(_?(id|name))?|customer_?id|subscription_?id|application_?id|app_?id",
+    "project(_?id)?|account_?id|realm(_?(id|name))?|customer_?id|subscription_?id|(application|app)_?(id|key)",
     "client_?id|application|app(_?name)?",
 )
 ACTION = (
@@ -112,7 +118,7 @@ ACTIVITIES: Words = {
     "factor_change": ((FACTOR, CHANGE), (CHANGE, FACTOR)),
     "challenge": (("mfa|2fa|two.?factor|second.?factor|otp|challenge|verif|push",),),
     "authorization": (("authori[sz]|consent|grant|access.?denied|permission.?denied",),),
-    "admin": (("role|polic|privilege|impersonat|elevat",),),
+    "admin": (("(?<![a-z])role|polic|privilege|impersonat|elevat",),),
     "account_change": ((ACCOUNT, f"{CHANGE}|lock|suspend|disabl|enabl|invit"), (CHANGE, ACCOUNT), ("lock.?out|invit",)),
     "sign_in": (("log.?in|log.?on|sign.?in|sign.?on|auth|accepted|failed.password|invalid.user|sso|saml|kerberos",),),
     "session": (("session|token|refresh|cookie",),),
@@ -120,7 +126,7 @@ ACTIVITIES: Words = {
 
 METHOD = (
     "auth(entication)?_?(method|type|mechanism)s?|credential_?type|factor(_?type)?|mechanism|grant_?type|login_?type|second_factor|.*mfa_?(type|method|factor)",
-    "strategy|connection(_?name)?|provider|protocol|method|.*auth_?method.*|identity_provider|display_name",
+    "strategy|connection(_?name)?|provider|protocol|method|.*auth_?method.*|identity_provider|mount_type",
 )
 METHODS: Words = {
     "magic_link": (("magic",),),

@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from lakehouse.dictionary import render
+from lakehouse.patterns import PATTERNS
 from lakehouse.settings import SHIPPED_SOURCES, Settings
-from lakehouse.sources import load_sources
+from lakehouse.sources import Format, SilverMapping, Source, TimeText, load_sources
 from lakehouse.tables import TABLES
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -38,6 +39,15 @@ def test_the_data_dictionary_is_in_step_with_the_declarations(tmp_path: Path) ->
     settings = Settings(home=tmp_path, sources_dirs=(SHIPPED_SOURCES,))
     written = (ROOT / "docs" / "data_dictionary.md").read_text(encoding="utf-8")
     assert written == render(load_sources(settings).values()), "run `make docs` and commit docs/data_dictionary.md"
+
+
+def test_the_how_to_names_every_key_of_a_declaration() -> None:
+    text = (ROOT / "docs" / "how-to" / "add-a-source.md").read_text(encoding="utf-8")
+    keys = {key for model in (Source, SilverMapping, TimeText) for key in model.model_fields} - {"format"}
+    missing = sorted(key for key in keys if f"\n| `{key}` | " not in text)
+    assert not missing, f"add {missing} to the tables of docs/how-to/add-a-source.md"
+    named = [*Format, *PATTERNS]
+    assert [name for name in named if f"`{name}`" not in text] == []
 
 
 def test_every_column_is_described() -> None:

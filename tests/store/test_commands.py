@@ -25,7 +25,7 @@ from lakehouse.errors import ConfigurationError, DataError, InfrastructureError,
 from lakehouse.ledger import Ledger
 from lakehouse.ops.runs import Run, Step
 from lakehouse.ops.store import OpsReader, OpsWriter
-from lakehouse.settings import ENV_PREFIX, Settings
+from lakehouse.settings import ENV_PREFIX, SHIPPED_SOURCES, Settings
 from lakehouse.sources import load_sources
 from lakehouse.store import s3_client
 from lakehouse.tables import table
@@ -111,6 +111,40 @@ def test_without_an_instance_there_is_nothing_to_run_on(
 ) -> None:
     assert call(*(sample if a == "SAMPLE" else a for a in arguments)) == 2
     assert "lakehouse up" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("remote", [None, "sc://127.0.0.1:9"])
+def test_without_spark_declarations_are_checked_but_for_their_expressions(
+    call: Call, tmp_path: Path, capsys: pytest.CaptureFixture[str], remote: str | None
+) -> None:
+    known = {"spark_remote": remote} if remote else {}
+    right = SHIPPED_SOURCES / "okta_system_log.yaml"
+    assert call("sources", "validate", str(right), **known) == 0
+    printed = capsys.readouterr()
+    assert printed.out == "okta_system_log.yaml: fine\n"
+    assert printed.err.startswith("Expressions were not checked: ")
+    assert call("sources", "validate", str(right), "--json", **known) == 0
+    assert [one["expressions_checked"] for one in json.loads(capsys.readouterr().out)] == [False]
+    wrong = tmp_path / "wrong.yaml"
+    wrong.write_text(right.read_text().replace("earliest:", "erliest:"))
+    assert call("sources", "validate", str(wrong), **known) == 2
+    assert "wrong.yaml:4: erliest: there is no such key; the nearest is 'earliest'" in capsys.readouterr().out
+
+
+def test_a_scaffold_is_printed_or_written_and_never_over_anything(
+    call: Call, sample: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path(sample).write_text('{"id": "1", "event": "login"}\n{"id": "2", "event": "logout"}\n')
+    assert call("sources", "scaffold", sample, "--name", "mine") == 0
+    printed = capsys.readouterr().out
+    assert call("sources", "scaffold", sample, "--name", "mine", "--write") == 0
+    written = tmp_path / "sources" / "mine.yaml"
+    assert written.read_text() == printed
+    assert str(written) in capsys.readouterr().out
+    assert call("sources", "validate", str(written)) == 0
+    assert call("sources", "scaffold", sample, "--name", "mine", "--write") == 2
+    assert "there is a source 'mine' already" in capsys.readouterr().err
+    assert call("sources", "scaffold", sample, "--table", "silver.nothing") == 2
 
 
 @pytest.mark.parametrize("arguments", [one for one in NEEDING_A_STORE if one[0] in ("land", "tenants", "release")], ids=" ".join)
