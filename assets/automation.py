@@ -1,4 +1,4 @@
-"""When things run: the sensor that takes in what has landed, the backfill, the nightly maintenance.
+"""When things run: the sensors that pull and that take in what has landed, the backfill, the nightly maintenance.
 
 Does not belong here: what a run does.
 """
@@ -13,7 +13,7 @@ from dagster._core.storage.event_log.schema import AssetCheckExecutionsTable
 from pydantic import Field
 from sqlalchemy import func, select
 
-from assets.rendering import key_of, materialized
+from assets.rendering import key_of, landing_key, materialized
 from assets.resources import TRIGGER_TAG, Lake
 from jobs.aggregate import PIPELINE as GOLD_PIPELINE
 from jobs.aggregate import aggregate, is_behind
@@ -25,6 +25,7 @@ from jobs.refine import release as release_silver
 from lakehouse.errors import ConfigurationError, LakehouseError
 from lakehouse.ledger import Release, standings
 from lakehouse.ops.store import OpsReader, OpsWriter
+from lakehouse.pulls import Pulls
 from lakehouse.settings import settings
 from lakehouse.sources import Source, load_sources
 from lakehouse.store import store_errors
@@ -106,6 +107,47 @@ def landing_sensor(sources: dict[str, Source]) -> dg.SensorDefinition:
         return dg.SensorResult(run_requests=[dg.RunRequest(asset_selection=waiting, tags={TRIGGER_TAG: "sensor"})])
 
     return landed_files
+
+
+PULL_TAG = "lakehouse/pull"
+"""Names the source of a run that pulls; Dagster's settings let one such run at a time, so that slow databases leave room for the others."""
+
+
+def pull_job(sources: dict[str, Source]) -> Any:
+    """The job that pulls the sources that are pulled; None where there are none."""
+    pulled = [landing_key(source) for source in sources.values() if source.pull]
+    if not pulled:
+        return None
+    return dg.define_asset_job("pull", selection=dg.AssetSelection.keys(*pulled), description="Land what is new in databases.")
+
+
+def pull_sensor(sources: dict[str, Source], job: Any) -> dg.SensorDefinition:
+    """The sensor that has each source pulled when it is due."""
+
+    @dg.sensor(job=job, minimum_interval_seconds=SENSOR_INTERVAL_S, default_status=dg.DefaultSensorStatus.RUNNING)
+    def due_pulls(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
+        """A run for each source that is due, unless one is under way, so that no database waits for another's."""
+        try:
+            with store_errors():
+                due = waiting_pulls(sources)
+        except LakehouseError as error:
+            return dg.SkipReason(str(error))
+        requests = [
+            dg.RunRequest(asset_selection=[landing_key(source)], tags={TRIGGER_TAG: "schedule", PULL_TAG: source.name})
+            for source in due
+            if not context.instance.get_run_records(dg.RunsFilter(statuses=UNDER_WAY, tags={PULL_TAG: source.name}), limit=1)
+        ]
+        return dg.SensorResult(run_requests=requests) if requests else dg.SkipReason("no pull is due")
+
+    return due_pulls
+
+
+def waiting_pulls(sources: dict[str, Source]) -> list[Source]:
+    """The sources whose next pull is due; one that has failed time after time is left out until its pause is over."""
+    now = datetime.now(UTC)
+    due = [source for source in sources.values() if source.pull and Pulls(settings(), source).is_due(now)]
+    pausing = failing_pairs(OpsReader(settings()), now) if due else set()
+    return [source for source in due if (source.name, source.landing) not in pausing]
 
 
 class Backfill(dg.Config):

@@ -15,11 +15,12 @@ from assets.automation import (
     lake_job,
     landing_sensor,
     maintenance_job,
+    pull_job,
+    pull_sensor,
     release,
 )
-from assets.rendering import landing_spec
 from assets.resources import Lake
-from assets.tables import table_assets
+from assets.tables import all_assets
 from lakehouse.settings import settings
 from lakehouse.sources import Source, load_sources, spark_tables
 
@@ -27,14 +28,15 @@ from lakehouse.sources import Source, load_sources, spark_tables
 def build(sources: dict[str, Source]) -> dg.Definitions:
     """The definitions for a set of sources."""
     maintenance = maintenance_job(spark_tables(sources))
+    pull = pull_job(sources)
     return dg.Definitions(
-        assets=[*map(landing_spec, sources.values()), *table_assets(sources)],
-        jobs=[lake_job, backfill, release, maintenance, fact_maintenance],
+        assets=all_assets(sources),
+        jobs=[lake_job, backfill, release, maintenance, fact_maintenance, *([pull] if pull else [])],
         schedules=[
             dg.ScheduleDefinition(job=job, cron_schedule=cron, default_status=dg.DefaultScheduleStatus.RUNNING)
             for job, cron in ((maintenance, MAINTENANCE_CRON), (fact_maintenance, FACTS_CRON))
         ],
-        sensors=[landing_sensor(sources)],
+        sensors=[landing_sensor(sources), *([pull_sensor(sources, pull)] if pull else [])],
         resources={"lake": Lake()},
         executor=dg.in_process_executor,
     )

@@ -34,7 +34,7 @@ def landing_key(source: Source) -> dg.AssetKey:
 
 
 def landing_spec(source: Source) -> dg.AssetSpec:
-    """Landed files, which the lake reads and does not make."""
+    """Landed files: what others put there, or what is pulled out of a database."""
     return dg.AssetSpec(
         landing_key(source),
         description=source.description,

@@ -18,8 +18,9 @@ from jobs.context import Context
 from lakehouse.errors import LakehouseError
 from lakehouse.ops.runs import Run, Trigger, record_skipped
 from lakehouse.settings import settings
+from lakehouse.sources import declared_tables
 from lakehouse.store import store_errors
-from lakehouse.tables import Layer, Table, table
+from lakehouse.tables import Layer, Table
 
 MAX_RETRIES = 3
 RETRY_WAIT_S = 10
@@ -69,7 +70,8 @@ class Lake(dg.ConfigurableResource):  # type: ignore[type-arg]
         planned = layer.selected_asset_keys
         behind = dg.AssetSelection.keys(*failed).downstream(include_self=False).resolve(layer.asset_graph) & planned - self._skipped
         self._skipped |= behind
-        tables = [table(name_of(key)) for key in sorted(behind)]
+        declared_by_name = {declared.name: declared for declared in declared_tables(work.sources)}
+        tables = [declared_by_name[name_of(key)] for key in sorted(behind)]
         steps = [(pipeline, declared) for declared in tables for pipeline in _pipelines(work, declared, planned)]
         record_skipped(work.writer, work.run, steps, ", ".join(map(name_of, sorted(failed))))
 
@@ -80,9 +82,11 @@ class Lake(dg.ConfigurableResource):  # type: ignore[type-arg]
 
 
 def _pipelines(work: Context, declared: Table, planned: Collection[dg.AssetKey]) -> list[str]:
-    """The pipelines under which a table's steps are recorded: gold, or the sources that the run takes into a silver table."""
+    """The pipelines under which a table's steps are recorded: gold, or the sources that the run takes into a bronze or silver table."""
     if declared.layer is Layer.GOLD:
         return [GOLD_PIPELINE]
+    if declared.layer is Layer.BRONZE:
+        return [s.name for s in work.sources.values() if s.bronze.name == declared.name]
     return [s.name for s in work.sources.values() if s.silver.table == declared.name and key_of(s.bronze.name) in planned]
 
 

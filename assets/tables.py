@@ -1,4 +1,4 @@
-"""The assets: one per table, made from the declarations.
+"""The assets: one per table, and one for the landed files of each source, made from the declarations.
 
 Does not belong here: what a step does to the data (jobs), or when it runs (assets.automation).
 """
@@ -13,6 +13,7 @@ from assets.rendering import (
     check_specs,
     key_of,
     landing_key,
+    landing_spec,
     materialized,
     same_name_lineage,
     silver_lineage,
@@ -21,11 +22,27 @@ from assets.rendering import (
 from assets.resources import Lake
 from jobs.aggregate import aggregate
 from jobs.ingest import ingest
+from jobs.pull import pull
 from jobs.refine import refine_each
 from lakehouse.sources import Source
 from lakehouse.tables import TABLES, Table, table
 
 Results = Iterator[Any]
+
+
+def landing_asset(source: Source) -> dg.AssetSpec | dg.AssetsDefinition:
+    """The landed files of a source; where they are pulled, a pull makes them."""
+    spec = landing_spec(source)
+    if source.pull is None:
+        return spec
+
+    @dg.multi_asset(name=source.landing.replace(".", "__"), specs=[spec], pool=source.landing)
+    def landed(context: dg.AssetExecutionContext, lake: Lake) -> Results:
+        with lake.step(context) as work:
+            pulled = pull(work, source)
+            yield dg.MaterializeResult(landing_key(source), metadata={"rows": pulled.landed, "files": len(pulled.files)} if pulled else {})
+
+    return landed
 
 
 def bronze_asset(source: Source) -> dg.AssetsDefinition:
@@ -98,11 +115,12 @@ def gold_asset(declared: Table) -> dg.AssetsDefinition:
     return published
 
 
-def table_assets(sources: dict[str, Source]) -> list[dg.AssetsDefinition]:
-    """Every table that Spark writes, as an asset."""
+def all_assets(sources: dict[str, Source]) -> list[dg.AssetSpec | dg.AssetsDefinition]:
+    """The landed files of each source and every table that Spark writes, as assets."""
     silver = [t for t in TABLES.values() if t.layer == "silver"]
     gold = [t for t in TABLES.values() if t.layer == "gold"]
     return [
+        *map(landing_asset, sources.values()),
         *(bronze_asset(source) for source in sources.values()),
         *(silver_asset(t, [s for s in sources.values() if s.silver.table == t.name]) for t in silver),
         *(gold_asset(t) for t in gold),

@@ -15,14 +15,15 @@ from zoneinfo import available_timezones
 
 import yaml
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Discriminator,
     Field,
+    Strict,
     StringConstraints,
     Tag,
     ValidationError,
-    field_validator,
     model_validator,
 )
 
@@ -32,6 +33,7 @@ from lakehouse.patterns import groups
 from lakehouse.settings import Settings
 from lakehouse.tables import SPARK_LAYERS, TABLES, Layer, Table, bronze_table
 from lakehouse.tables.bronze import BRONZE_COLUMNS
+from lakehouse.tenants import TENANT_ID
 
 COPY = "copy"
 """Which of the rows that a record expands to a row is, from 1."""
@@ -124,23 +126,25 @@ FILLED_BY_THE_LAKE = frozenset(
 """Silver columns that come from bronze's own columns unless the mapping says otherwise."""
 
 
+def _known_zone(zone: str) -> str:
+    if zone not in available_timezones():
+        raise ValueError(f"{zone!r} is no IANA zone, such as Europe/Berlin")
+    return zone
+
+
+Zone = Annotated[str, AfterValidator(_known_zone)]
+
+
 class TimeText(Declared):
     """A time as text that lacks its year or zone, which the declaration supplies."""
 
     text: SqlExpression = Field(description="the text, over the fields")
     format: str = Field(description="its datetime pattern in Spark's words, without the year where `year` supplies it")
-    zone: str = Field(default="UTC", description="IANA zone of the times")
+    zone: Zone = Field(default="UTC", description="IANA zone of the times")
     year: int | Literal["landed"] | None = Field(
         default=None,
         description="the year of all times; or `landed`: the latest one in which a time is not after the day that follows the landing",
     )
-
-    @field_validator("zone")
-    @classmethod
-    def _is_a_zone(cls, zone: str) -> str:
-        if zone not in available_timezones():
-            raise ValueError(f"{zone!r} is no IANA zone, such as Europe/Berlin")
-        return zone
 
     @property
     def sql(self) -> str:
@@ -171,6 +175,38 @@ EventTime = Annotated[
     Annotated[TimeText, Tag("TimeText")] | Annotated[SqlExpression, Tag("SQL")],
     Discriminator(lambda told: "TimeText" if isinstance(told, dict | TimeText) else "SQL"),
 ]
+
+
+Duration = Annotated[str, StringConstraints(pattern=r"^[0-9]{1,6} (second|minute|hour|day)s?$")]
+
+
+class Pull(Declared):
+    """How the records of a source are pulled out of a table of a PostgreSQL database, instead of being landed by others."""
+
+    connection: Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z0-9_]*$")] = Field(
+        description="name of the variable, of the environment or of the instance's config.env, that holds the database's SQLAlchemy URL"
+    )
+    table: Annotated[str, StringConstraints(pattern=r"^[^.]+[.][^.]+$")] | None = Field(default=None, description="schema.table")
+    query: SqlExpression | None = Field(default=None, description="a select in the place of a table")
+    cursor: str = Field(min_length=1, description="column of times or whole numbers that grows with each new or changed row")
+    overlap: Annotated[int, Strict(), Field(ge=0)] | Duration = Field(
+        description="how far below the last pull's end the next one reads again, since transactions commit later than their cursor says: "
+        "`15 minutes` for times, a whole number for numbers"
+    )
+    zone: Zone = Field(default="UTC", description="IANA zone of a cursor whose type has none")
+    tenant: Annotated[str, StringConstraints(pattern=TENANT_ID.pattern)] | None = Field(default=None, description="tenant of all rows")
+    tenant_column: str | None = Field(
+        default=None, min_length=1, description="the provider's own column of tenant ids; never one that a client fills in"
+    )
+    every_minutes: int = Field(ge=1, description="how long after the start of one pull the next one is due")
+    max_rows: int = Field(default=200_000, ge=1, description="new rows of one pull, rounded up to whole values of the cursor")
+
+    @model_validator(mode="after")
+    def _one_of_each(self) -> Pull:
+        for one, other in (("table", "query"), ("tenant", "tenant_column")):
+            if (getattr(self, one) is None) == (getattr(self, other) is None):
+                raise ValueError(f"either {one} or {other}, and not both")
+        return self
 
 
 class Source(Declared):
@@ -209,6 +245,7 @@ class Source(Declared):
         default=Drift.EVOLVE, description="what becomes of records whose fields or types were not there before; it is recorded in any case"
     )
     max_rejected_share: float = Field(default=0.2, ge=0, le=1, description="a tenant's slice with more rejected rows is held back")
+    pull: Pull | None = Field(default=None, description="the database table that the records are pulled from")
     silver: SilverMapping = Field(description="how a record becomes rows of a silver table")
 
     @model_validator(mode="before")
@@ -235,6 +272,14 @@ class Source(Declared):
             problems.append((("fields",), "for text they are the groups of the pattern; leave them out"))
         if problems:
             raise Misplaced(*problems)
+        return self
+
+    @model_validator(mode="after")
+    def _pulled_rows_have_an_identity(self) -> Source:
+        if self.pull and self.format is not Format.JSON_LINES:
+            raise ValueError(f"pull: rows are landed as lines of JSON; the format is {Format.JSON_LINES}")
+        if self.pull and self.event_id is None:
+            raise ValueError("pull: rows are read again within the overlap, and without event_id each reading would be a record of its own")
         return self
 
     @model_validator(mode="after")
@@ -267,6 +312,11 @@ class Source(Declared):
     def bronze(self) -> Table:
         """The declaration of the source's bronze table."""
         return bronze_table(self.name, self.owner)
+
+    @property
+    def landing(self) -> str:
+        """What the source's landed files are called among the steps of a run, and their pool."""
+        return f"landing.{self.name}"
 
     @property
     def fields_ddl(self) -> str:
@@ -330,6 +380,11 @@ def declared_tables(sources: Mapping[str, Source]) -> list[Table]:
 def spark_tables(sources: Mapping[str, Source]) -> list[Table]:
     """Those of them that Spark writes."""
     return [declared for declared in declared_tables(sources) if declared.layer in SPARK_LAYERS]
+
+
+def pools(sources: Mapping[str, Source]) -> list[str]:
+    """What one step at a time may write: each table of Spark's, and the landed files of each source that is pulled."""
+    return [*(declared.name for declared in spark_tables(sources)), *(s.landing for s in sources.values() if s.pull)]
 
 
 LANDED_ON = r"/date=(\d{4}-\d\d-\d\d)/"

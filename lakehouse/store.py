@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from threading import Lock
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import boto3
 from botocore.config import Config
@@ -189,7 +189,7 @@ def store_errors() -> Iterator[None]:
         raise InfrastructureError(f"the store did not answer: {error}", next_step="run `lakehouse doctor`") from error
 
 
-def put_if_absent(client: Any, bucket: str, key: str, body: bytes) -> bool:
+def put_if_absent(client: Any, bucket: str, key: str, body: bytes | IO[bytes]) -> bool:
     """Put an object unless one is there. Returns whether this call put it; of racing calls exactly one returns True."""
     try:
         client.put_object(Bucket=bucket, Key=key, Body=body, IfNoneMatch="*")

@@ -3,4 +3,4 @@
 Does not belong here: fixtures of one tier only.
 """
 
-pytest_plugins = ("tests.fixtures",)
+pytest_plugins = ("tests.fixtures", "tests.postgres")

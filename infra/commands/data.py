@@ -20,9 +20,10 @@ from infra.outcome import SHORT_ID, failure, steps_of, wait
 from infra.preparation import prepare
 from infra.printing import AsJson, answers, in_words, plain_table, print_json, right
 from infra.progress import stderr_console
+from infra.pulling import pull_sources, told
 from jobs.catalog import ensure_catalog
 from jobs.context import Context
-from lakehouse.errors import ConfigurationError
+from lakehouse.errors import ConfigurationError, LakehouseError
 from lakehouse.ops.runs import Run
 from lakehouse.ops.store import OpsReader
 from lakehouse.settings import settings
@@ -106,8 +107,23 @@ def run(
     days: Annotated[str | None, typer.Option(help="Backfill: map these event days (UTC) of --source again, as A..B.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Take in what has landed and bring the tables up to date, through Dagster; waits and says what came of it."""
-    _finish(_launch(source, select, days), as_json)
+    """Pull from databases, take in what has landed and bring the tables up to date, through Dagster; waits and says what came of it."""
+    selection = [] if days else _selection(source, select)
+    failed = None if days else _pull_first(selection)
+    _finish(_launch(source, days, selection), as_json)
+    if failed:
+        raise failed
+
+
+def _pull_first(selection: list[str]) -> LakehouseError | None:
+    """Pull the sources whose bronze tables a run takes in. Returns what failed: it holds up nothing that has landed."""
+    wanted = [s for s in load_sources(settings()).values() if s.pull and (not selection or s.bronze.name in selection)]
+    try:
+        for one in pull_sources(settings(), wanted):
+            stderr_console().print(f"{one.source}: {told(one)}", soft_wrap=True, highlight=False)
+    except LakehouseError as error:
+        return error
+    return None
 
 
 def _finish(launched: Launched, as_json: bool) -> None:
@@ -119,7 +135,7 @@ def _finish(launched: Launched, as_json: bool) -> None:
         raise failure(settings(), launched, steps)
 
 
-def _launch(source: str | None, select: str | None, days: str | None) -> Launched:
+def _launch(source: str | None, days: str | None, selection: list[str]) -> Launched:
     if days:
         first, last = _days(days)
         if source is None:
@@ -130,7 +146,7 @@ def _launch(source: str | None, select: str | None, days: str | None) -> Launche
             )
         config = {"source": source, "first_day": first.isoformat(), "last_day": last.isoformat()}
         return launch(settings(), "backfill", config={"ops": {"map_again": {"config": config}}}, trigger="backfill")
-    return launch(settings(), "lake", selection=_selection(source, select))
+    return launch(settings(), "lake", selection=selection)
 
 
 def _selection(source: str | None, select: str | None) -> list[str]:

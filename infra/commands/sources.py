@@ -1,6 +1,6 @@
-"""`sources`: which there are, whether their declarations are right, what they make of a file; having them take effect.
+"""`sources`: which there are, whether their declarations are right, what they make of a file; having them take effect; pulling by hand.
 
-Does not belong here: judging or mapping anything (lakehouse.sources, jobs.preview).
+Does not belong here: judging, mapping or pulling anything (lakehouse.sources, jobs.preview, jobs.pull).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from infra.progress import stderr_console
 from lakehouse.errors import ConfigurationError, LakehouseError
 from lakehouse.mistakes import Mistake
 from lakehouse.settings import settings
-from lakehouse.sources import Source, load_sources, mistakes_at, read_source, source_files
+from lakehouse.sources import Source, load_sources, mistakes_at, pools, read_source, source_files
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -117,7 +117,7 @@ def apply() -> None:
     _refuse_wrong_expressions()
     prepare(settings())
     take(settings())
-    limit_pools(dagster_home(settings().home), [source.bronze.name for source in sources.values()])
+    limit_pools(dagster_home(settings().home), pools(sources))
     reload_definitions(settings())
     answers().print(f"Dagster works with {len(sources)} sources: {', '.join(sources)}", soft_wrap=True)
 
@@ -181,6 +181,29 @@ def _session() -> Iterator[SparkSession]:
             yield session
     finally:
         session.stop()
+
+
+@group.command()
+def pull(
+    source: Annotated[str, typer.Argument(help="Name of a source with a `pull`.")],
+    since: Annotated[str | None, typer.Option(help="Read again from this value of the cursor on.")] = None,
+    whole: Annotated[bool, typer.Option("--whole", help="Read again from the first row on.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Land what is new in the database of a source, now; rows that are known already are not doubled."""
+    _, declared = _declared(source)
+    if declared.pull is None:
+        raise ConfigurationError(f"{source} is pulled from no database", next_step="`lakehouse land` puts files into the landing bucket")
+    if whole and since is not None:
+        raise ConfigurationError("--since and --whole do not go together", next_step="give one of them")
+    from infra.pulling import pull_sources, told
+
+    pulled = pull_sources(settings(), [declared], since, whole=whole)
+    if as_json:
+        print_json([asdict(one) for one in pulled])
+        return
+    for one in pulled:
+        answers().print(f"pull {one.number}: {told(one)}", soft_wrap=True, markup=False)
 
 
 def _declared(name: str) -> tuple[Path, Source]:

@@ -14,14 +14,14 @@ import dagster as dg
 from infra.loaded_sources import with_loaded_sources
 from infra.services.base import Context, Launch
 from infra.services.dagster_home import prepare, workspace
-from lakehouse.sources import load_sources, spark_tables
+from lakehouse.sources import load_sources, pools
 
 
 def launch(context: Context) -> Launch:
     """The daemon, on the shared code server."""
     env = prepare(context)
     sources = load_sources(with_loaded_sources(context.settings))
-    limit_pools(Path(env["DAGSTER_HOME"]), [declared.name for declared in spark_tables(sources)])
+    limit_pools(Path(env["DAGSTER_HOME"]), pools(sources))
     return Launch([sys.executable, "-m", "dagster._daemon", "run", "-w", str(workspace(context))], env, context.folder("tmp", "dagster"))
 
 

@@ -27,8 +27,10 @@ from lakehouse.ops.runs import Run, Step
 from lakehouse.ops.store import OpsReader, OpsWriter
 from lakehouse.settings import ENV_PREFIX, SHIPPED_SOURCES, Settings
 from lakehouse.sources import load_sources
-from lakehouse.store import s3_client
+from lakehouse.store import list_objects, s3_client
 from lakehouse.tables import table
+from tests.postgres import Database
+from tests.pulling import EXAMPLE, NAME, prepare, row
 
 Call = Callable[..., int]
 NOWHERE = "http://127.0.0.1:9"
@@ -199,6 +201,55 @@ def test_a_release_of_a_batch_that_is_none_is_a_mistake_in_the_call(
     assert claimed is not None
     assert on_store("release", claimed.batch_id, "--tenant", "acmee") == 2
     assert "holds nothing of tenant 'acmee'" in capsys.readouterr().err
+
+
+@pytest.fixture
+def pulled(database: Database, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The instance has a source of its own that is pulled, with two rows in its table."""
+    prepare(database, monkeypatch, row("a", "10:00"), row("b", "10:01"))
+    (tmp_path / "sources").mkdir()
+    (tmp_path / "sources" / EXAMPLE.name).write_text(EXAMPLE.read_text())
+
+
+@pytest.mark.usefixtures("pulled")
+def test_a_source_is_pulled_by_hand(on_store: Call, settings: Settings, capsys: pytest.CaptureFixture[str]) -> None:
+    OpsWriter(settings).create_tables()
+    assert on_store("sources", "pull", NAME) == 0
+    assert "pull 1: 2 rows landed in 1 files, 0 known already; up to 2020-03-02 10:01:00+00" in capsys.readouterr().out
+    assert on_store("sources", "pull", NAME, "--since", "2020-03-02 10:01") == 0
+    assert "pull 2: 1 rows landed in 1 files" in capsys.readouterr().out
+    assert on_store("sources", "pull", NAME, "--whole", "--json") == 0
+    (third,) = json.loads(capsys.readouterr().out)
+    assert (third["number"], third["rows"], third["landed"]) == (3, 2, 2)
+
+
+@pytest.mark.usefixtures("pulled")
+def test_a_run_pulls_first(on_store: Call, settings: Settings, capsys: pytest.CaptureFixture[str]) -> None:
+    OpsWriter(settings).create_tables()
+    assert on_store("run", "--source", NAME) == 3
+    printed = capsys.readouterr().err
+    assert f"{NAME}: 2 rows landed" in printed
+    assert "Dagster did not take the run" in printed
+    assert on_store("run", "--source", "provider_events") == 3
+    assert NAME not in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("pulled")
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("provider_events",), "provider_events is pulled from no database"),
+        ((NAME, "--since", "2020-03-02", "--whole"), "--since and --whole do not go together"),
+        ((NAME, "--since", "long ago"), "'long ago' is no timestamp with time zone"),
+    ],
+)
+def test_a_wrong_pull_by_hand_is_refused(
+    on_store: Call, settings: Settings, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], said: str
+) -> None:
+    OpsWriter(settings).create_tables()
+    assert on_store("sources", "pull", *arguments) == 2
+    assert said in capsys.readouterr().err
+    assert list(list_objects(s3_client(settings), settings.landing_bucket)) == []
 
 
 def attempt(settings: Settings, name: str, number: int, error: Exception | None) -> None:

@@ -10,6 +10,7 @@ from assets.definitions import build
 from lakehouse.settings import SHIPPED_SOURCES, Settings
 from lakehouse.sources import load_sources
 from lakehouse.tables import TABLES
+from tests.pulling import NAME, example
 
 MAPPED = {path.stem: yaml.safe_load(path.read_text(encoding="utf-8"))["silver"]["table"] for path in SHIPPED_SOURCES.glob("*.yaml")}
 """Silver table of each shipped source."""
@@ -49,6 +50,15 @@ def test_assets_stand_in_the_group_of_their_layer_with_owner_kinds_and_columns(d
             columns = spec.metadata["dagster/column_schema"].columns
             assert [c.name for c in columns] == list(TABLES[f"{layer}.{table}"].column_names)
             assert spec.metadata["dagster/table_name"] == name(spec.key)
+
+
+def test_a_source_that_is_pulled_has_its_landed_files_made_under_a_pool_by_a_job_with_a_sensor(definitions: dg.Definitions) -> None:
+    pulled = build({NAME: example()})
+    made = {name(key): assets.op.pool for assets in pulled.assets or [] if isinstance(assets, dg.AssetsDefinition) for key in assets.keys}
+    assert made[f"landing.{NAME}"] == f"landing.{NAME}"
+    assert [name(key) for key in pulled.resolve_job_def("pull").asset_layer.selected_asset_keys] == [f"landing.{NAME}"]
+    assert f"landing.{NAME}" not in {name(key) for key in pulled.resolve_job_def("lake").asset_layer.selected_asset_keys}
+    assert {sensor.name for sensor in pulled.sensors or []} - {sensor.name for sensor in definitions.sensors or []} == {"due_pulls"}
 
 
 def test_each_table_is_written_under_a_pool_of_its_own(definitions: dg.Definitions) -> None:

@@ -133,6 +133,49 @@ def test_a_mistake_is_told_with_its_line(tmp_path: Path, right: str, wrong: str,
     assert told.startswith(mistake)
 
 
+PULLED = GOOD.replace(
+    "fields:",
+    """\
+pull:
+  connection: SHOP_DATABASE_URL
+  table: shop.customers
+  cursor: changed
+  overlap: 15 minutes
+  tenant: acme
+  every_minutes: 5
+fields:""",
+)
+
+
+def test_a_source_that_is_pulled_is_read(tmp_path: Path) -> None:
+    assert _read(tmp_path, PULLED) == []
+    for other in ("overlap: 1 day", "overlap: 0", "overlap: 1000"):
+        assert _read(tmp_path, PULLED.replace("overlap: 15 minutes", other)) == []
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "mistake"),
+    [
+        ("SHOP_DATABASE_URL", "postgresql://u:hunter2@h/d", "probe.yaml:6: pull.connection: String should match pattern"),
+        ("shop.customers", "customers", "probe.yaml:7: pull.table: String should match pattern"),
+        ("15 minutes", "a while", "probe.yaml:9: pull.overlap.constrained-str: String should match pattern"),
+        ("15 minutes", "-5", "probe.yaml:9: pull.overlap.constrained-int: Input should be greater than or equal to 0"),
+        ("tenant: acme", "tenant: Acme", "probe.yaml:10: pull.tenant: String should match pattern"),
+        ("every_minutes: 5", "every_minutes: 0", "probe.yaml:11: pull.every_minutes: Input should be greater than or equal to 1"),
+        ("  tenant: acme\n", "", "probe.yaml:5: pull: Value error, either tenant or tenant_column, and not both"),
+        ("  tenant: acme", "  tenant: acme\n  tenant_column: t", "probe.yaml:5: pull: Value error, either tenant or tenant_column"),
+        ("  table:", "  query: select 1\n  table:", "probe.yaml:5: pull: Value error, either table or query, and not both"),
+        ("event_id: id\n", "", "probe.yaml:1: declaration: Value error, pull: rows are read again within the overlap, and without"),
+        ("format: json_lines", "format: csv", "probe.yaml:1: declaration: Value error, pull: rows are landed as lines of JSON"),
+    ],
+)
+def test_a_mistake_in_a_pull_is_told_with_its_line_and_without_a_secret(tmp_path: Path, right: str, wrong: str, mistake: str) -> None:
+    assert right in PULLED
+    told = _read(tmp_path, PULLED.replace(right, wrong, 1))
+    assert any(one.startswith(mistake) for one in told), told
+    assert "hunter2" not in str(told)
+
+
 def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
     text = GOOD.replace("earliest: 2020-01-01", "earliest: x").replace("version: 1", "version: x")
     assert [m.split(": ")[0] for m in _read(tmp_path, text)] == ["probe.yaml:4", "probe.yaml:14"]
