@@ -17,10 +17,10 @@ import yaml
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Discriminator,
     Field,
-    Strict,
     StringConstraints,
     Tag,
     ValidationError,
@@ -177,24 +177,43 @@ EventTime = Annotated[
 ]
 
 
-Duration = Annotated[str, StringConstraints(pattern=r"^[0-9]{1,6} (second|minute|hour|day)s?$")]
+def _spelled(pattern: str, meant: str) -> BeforeValidator:
+    """A text of a pattern; what is none is told without itself, since it may hold a password."""
+
+    def judged(told: Any) -> str:
+        if not isinstance(told, str) or not re.fullmatch(pattern, told):
+            raise ValueError(f"must be {meant}")
+        return told
+
+    return BeforeValidator(judged)
+
+
+def _overlap(told: Any) -> int | str:
+    """A whole number, or a duration as PostgreSQL and people both write it."""
+    if type(told) is int and told >= 0:
+        return told
+    if isinstance(told, str) and re.fullmatch(r"[0-9]{1,6} (second|minute|hour|day)s?", told):
+        return told
+    raise ValueError(f"{told!r} is no overlap: a duration such as 15 minutes for a cursor of times, a whole number for one of numbers")
 
 
 class Pull(Declared):
     """How the records of a source are pulled out of a table of a PostgreSQL database, instead of being landed by others."""
 
-    connection: Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z0-9_]*$")] = Field(
-        description="name of the variable, of the environment or of the instance's config.env, that holds the database's SQLAlchemy URL"
-    )
-    table: Annotated[str, StringConstraints(pattern=r"^[^.]+[.][^.]+$")] | None = Field(default=None, description="schema.table")
+    connection: Annotated[
+        str, _spelled(r"[A-Z][A-Z0-9_]*", "the name of a variable, such as BILLING_DATABASE_URL, never the URL itself")
+    ] = Field(description="name of the variable, of the environment or of the instance's config.env, that holds the database's URL")
+    table: Annotated[str, _spelled(r"[^.]+[.][^.]+", "schema.table")] | None = Field(default=None, description="schema.table")
     query: SqlExpression | None = Field(default=None, description="a select in the place of a table")
     cursor: str = Field(min_length=1, description="column of times or whole numbers that grows with each new or changed row")
-    overlap: Annotated[int, Strict(), Field(ge=0)] | Duration = Field(
+    overlap: Annotated[int | str, BeforeValidator(_overlap)] = Field(
         description="how far below the last pull's end the next one reads again, since transactions commit later than their cursor says: "
         "`15 minutes` for times, a whole number for numbers"
     )
     zone: Zone = Field(default="UTC", description="IANA zone of a cursor whose type has none")
-    tenant: Annotated[str, StringConstraints(pattern=TENANT_ID.pattern)] | None = Field(default=None, description="tenant of all rows")
+    tenant: Annotated[str, _spelled(TENANT_ID.pattern, "a tenant id: lower-case letters, digits, _ and -")] | None = Field(
+        default=None, description="tenant of all rows"
+    )
     tenant_column: str | None = Field(
         default=None, min_length=1, description="the provider's own column of tenant ids; never one that a client fills in"
     )
@@ -203,9 +222,13 @@ class Pull(Declared):
 
     @model_validator(mode="after")
     def _one_of_each(self) -> Pull:
-        for one, other in (("table", "query"), ("tenant", "tenant_column")):
-            if (getattr(self, one) is None) == (getattr(self, other) is None):
-                raise ValueError(f"either {one} or {other}, and not both")
+        problems: list[tuple[Location, str]] = []
+        for pair in (("table", "query"), ("tenant", "tenant_column")):
+            given = [name for name in pair if getattr(self, name) is not None]
+            if len(given) != 1:
+                problems.append((tuple(given[1:]), f"either {' or '.join(pair)}, and not both"))
+        if problems:
+            raise Misplaced(*problems)
         return self
 
 
@@ -276,10 +299,13 @@ class Source(Declared):
 
     @model_validator(mode="after")
     def _pulled_rows_have_an_identity(self) -> Source:
+        problems: list[tuple[Location, str]] = []
         if self.pull and self.format is not Format.JSON_LINES:
-            raise ValueError(f"pull: rows are landed as lines of JSON; the format is {Format.JSON_LINES}")
+            problems.append((("format",), f"rows that are pulled are landed as {Format.JSON_LINES}"))
         if self.pull and self.event_id is None:
-            raise ValueError("pull: rows are read again within the overlap, and without event_id each reading would be a record of its own")
+            problems.append((("event_id",), "is missing: rows are read again within the overlap, and each reading would be another record"))
+        if problems:
+            raise Misplaced(*problems)
         return self
 
     @model_validator(mode="after")
@@ -324,7 +350,7 @@ class Source(Declared):
         return ", ".join(f"`{name}` {type_}" for name, type_ in self.fields.items())
 
 
-MODELS: Mapping[Location, type[BaseModel]] = {(): Source, ("silver",): SilverMapping, ("event_time",): TimeText}
+MODELS: Mapping[Location, type[BaseModel]] = {(): Source, ("silver",): SilverMapping, ("event_time",): TimeText, ("pull",): Pull}
 
 
 def read_source(path: Path) -> tuple[Source | None, list[Mistake]]:
