@@ -36,9 +36,9 @@ SESSION = {
     "extra_float_digits": "1",
     "bytea_output": "hex",
     "lc_monetary": "C",
+    "lock_timeout": "60s",
 }
-"""Settings of a database session that the text of a value depends on."""
-SET_SESSION = ", ".join(f"set_config('{name}', '{value}', true)" for name, value in SESSION.items())
+"""Settings of a database session: those that the text of a value depends on, and how long it waits for a table that is locked."""
 CONNECTING = {"connect_timeout": 10, "keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
 """Seconds, and probes: a server that has gone is noticed within a minute."""
 NOW = {
@@ -48,7 +48,7 @@ NOW = {
 }
 """Types of cursors of times, with the database's present in them."""
 NUMBERS = ("smallint", "integer", "bigint")
-LEAST_NUMBER = -(2**63)
+LEAST_NUMBER, GREATEST_NUMBER = -(2**63), 2**63 - 1
 REFUSALS = re.compile(
     "authentication failed|does not exist|no password supplied|no pg_hba.conf entry|permission denied|not permitted|"
     "not support SSL|certificate"
@@ -121,7 +121,7 @@ def snapshot(settings: Settings, source: Source) -> Iterator[Snapshot]:
         engine = create_engine(url, poolclass=NullPool, connect_args=CONNECTING)
         with engine.connect() as connection:
             connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
-            connection.exec_driver_sql(f"select {SET_SESSION}")
+            connection.exec_driver_sql("select " + ", ".join(f"set_config('{name}', '{value}', true)" for name, value in SESSION.items()))
             yield Snapshot(connection, source.name, source.pull)
 
 
@@ -206,8 +206,8 @@ class Snapshot:
 
     @cached_property
     def _present(self) -> str:
-        """Whether a row's cursor is there and not ahead of the database's clock, which a number never is."""
-        return f"{self._cursor} <= {NOW[self.kind]}" if self.kind in NOW else f"{self._cursor} is not null"
+        """Whether a row's cursor is not ahead of the database's clock, which a number never is; null where there is none."""
+        return f"{self._cursor} <= {NOW.get(self.kind, GREATEST_NUMBER)}"
 
     def _back(self, name: str, times: int = 1) -> str:
         """A parameter less so many overlaps."""

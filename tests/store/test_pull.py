@@ -14,7 +14,7 @@ import pytest
 from jobs.context import Context
 from jobs.pull import pull, pull_all
 from lakehouse import pulls
-from lakehouse.database import FETCH_ROWS, Start, snapshot
+from lakehouse.database import FETCH_ROWS, SESSION, Start, snapshot
 from lakehouse.errors import ConfigurationError, DataError, InfrastructureError
 from lakehouse.ledger import State
 from lakehouse.ops.runs import Run
@@ -192,6 +192,13 @@ def test_rows_without_a_cursor_or_ahead_of_it_are_told_and_hold_up_nothing(
     assert [one for _, _, one in landed_ids(context.settings)] == ["a"]
     assert warned(context) == [("cursor.is_ahead", 2), ("cursor.is_null", 1)]
     assert steps(context) == [("SUCCEEDED_WITH_WARNINGS", 1, 1, 0, 0, 1, 2, None)]
+
+
+def test_a_number_is_never_ahead(context: Context, database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    prepare(database, monkeypatch, row("a", "10:00"), row("b", "10:00", balance=2**63 - 1))
+    database.run("update billing.customers set balance = null where id = 'a'")
+    assert pulled(context, example(cursor="balance", overlap=0)).landed == 1
+    assert warned(context) == [("cursor.is_null", 1)]
 
 
 def test_a_cursor_without_zone_is_judged_in_the_declared_one(context: Context, database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -425,6 +432,17 @@ def test_a_database_that_cannot_be_reached_is_told_without_its_password(
     everywhere = "".join((*traceback.format_exception(raised.value), str(kept), caplog.text))
     assert CONNECTION in everywhere
     assert not {"correct-horse", "battery"} & set(everywhere.replace("@", " ").replace("%40", " ").replace(":", " ").split())
+
+
+def test_a_table_that_stays_locked_holds_no_pull_for_ever(context: Context, database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    prepare(database, monkeypatch, row("a", "10:00"))
+    monkeypatch.setitem(SESSION, "lock_timeout", "100ms")
+    with database.session() as other:
+        other.exec_driver_sql("begin")
+        other.exec_driver_sql("lock table billing.customers")
+        with pytest.raises(InfrastructureError, match=r"the database broke off: LockNotAvailable"):
+            pull(context, example())
+    assert pulled(context, example()).landed == 1
 
 
 def test_a_database_that_goes_away_meanwhile_is_tried_again(context: Context, database: Database, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -59,3 +59,16 @@ def test_rows_are_once_in_bronze_and_in_their_newest_state_in_silver(
         f"where source = '{source.name}' order by customer_id"
     )
     assert [tuple(one.values()) for one in silver] == [("a", 7, "12:00", "acme"), ("b", 2, "10:01", "acme"), ("c", 3, "10:02", "acme")]
+
+
+def test_a_row_that_cannot_be_mapped_is_quarantined_with_its_file_its_place_and_why(
+    lake: TestLake, database: Database, source: Source, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prepare(database, monkeypatch, row("a", "10:00"), row("", "10:01"), row("c", "10:02"))
+    (key,) = pull(lake.context, source).files
+    ingest(lake.context, source)
+    refine(lake.context, source)
+    (rejected,) = lake.rows(f"select * from bronze.quarantine where source = '{source.name}'")
+    assert (rejected["_source_file"].endswith(key), rejected["_row"], rejected["tenant_id"]) == (True, 2, "acme")
+    assert '"updated_at":"2020-03-02T10:01:00+00:00"' in rejected["raw"]
+    assert rejected["reasons"] == ["x"]
