@@ -256,7 +256,7 @@ def _entry(key: str, text: str, indent: int) -> Iterator[str]:
     """A key with a text: on one line where it fits, else folded."""
     before = " " * indent
     line = f"{before}{_scalar(key)}: {_scalar(text)}"
-    if "\n" not in text and (len(line) <= WIDTH or "  " in text or not text.isprintable()):
+    if not text.replace("\n", "").isprintable() or ("\n" not in text and (len(line) <= WIDTH or "  " in text)):
         yield line
         return
     yield f"{before}{_scalar(key)}: >-"
@@ -273,7 +273,9 @@ def _folded(text: str, before: str) -> Iterable[str]:
 
 
 def _scalar(text: Any) -> str:
-    """A text as YAML on one line."""
+    """A text as YAML on one line; there are line ends and spaces that YAML takes for such, and escapes in double quotes only."""
+    if not str(text).isprintable():
+        return str(yaml.safe_dump(str(text), width=1_000_000_000, default_style='"')).strip()
     dumped = yaml.safe_dump(str(text), width=1_000_000_000, allow_unicode=True).removesuffix("...\n").strip()
     has_own = "'" in text and not {'"', "\\"} & set(text)
     return f'"{text}"' if dumped.startswith("'") and has_own else dumped

@@ -71,4 +71,4 @@ def test_a_row_that_cannot_be_mapped_is_quarantined_with_its_file_its_place_and_
     (rejected,) = lake.rows(f"select * from bronze.quarantine where source = '{source.name}'")
     assert (rejected["_source_file"].endswith(key), rejected["_row"], rejected["tenant_id"]) == (True, 2, "acme")
     assert '"updated_at":"2020-03-02T10:01:00+00:00"' in rejected["raw"]
-    assert rejected["reasons"] == ["x"]
+    assert rejected["reasons"] == ["event_id.missing"]

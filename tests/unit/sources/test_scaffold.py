@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from lakehouse.errors import ConfigurationError
@@ -399,6 +399,7 @@ PRINTABLE = st.characters(codec="utf-8", categories=("L", "N", "P", "S", "Zs"))
 
 
 @settings(max_examples=40, deadline=None)
+@example([{"\x85": None, "a\u2028b": "x", "\xa0": 1, "a\n\u2029 c": "2026-03-01T10:00:00Z"}])
 @given(st.lists(st.dictionaries(NAMES, VALUES, min_size=1, max_size=6), min_size=1, max_size=4))
 def test_whatever_the_records_the_scaffold_is_a_declaration(tmp_path_factory: pytest.TempPathFactory, records: list[Made]) -> None:
     named = {"a": 1}
