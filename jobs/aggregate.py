@@ -19,7 +19,8 @@ from dq_checks import Stage
 from jobs.audit import audit, judge_published, lineage, view_of
 from jobs.context import Context
 from jobs.gold import TRANSFORMS
-from jobs.gold.sign_ins import USER, sign_ins
+from jobs.gold.sign_ins import USER, located, sign_ins
+from jobs.places import places_of
 from jobs.reach import AUTH_EVENTS, Work, days_of, days_to_read, plan, zones
 from lakehouse import failpoints
 from lakehouse.delta import DeltaLog, replace
@@ -52,7 +53,9 @@ def _rows(context: Context, work: Work, source: Table) -> DataFrame:
     """The rows of an input that the periods of the work are made from; of the auth events those of sign-ins."""
     days = days_to_read(work, source)
     if source.name == AUTH_EVENTS:
-        return _sign_ins(context, work.versions.get(source.name), days)
+        signed_in = _sign_ins(context, work.versions.get(source.name), days)
+        is_located = work.declared.definition and work.declared.definition.is_located
+        return located(signed_in, places_of(context, signed_in)) if is_located else signed_in
     rows = context.session.table(source.name)
     if days is not None:
         rows = _only(rows, source.partition_by[0], days)

@@ -19,6 +19,8 @@ from jobs.context import Context
 from jobs.days import around
 from jobs.gold.sign_ins import USER, with_zone
 from lakehouse.delta import Changes, DeltaLog, DeltaLogs, address
+from lakehouse.geoip import kind_of_database
+from lakehouse.settings import Settings
 from lakehouse.tables import Table, table
 from lakehouse.tenants import TenantRegistry
 
@@ -52,7 +54,8 @@ def plan(context: Context, declared: Table) -> Work | None:
     """What a gold table has to recompute, from its own log and its inputs'; None where they say nothing new."""
     logs = DeltaLogs(context.settings)
     versions = _versions(logs, declared)
-    transaction, known = taken_in(declared), _known(logs[declared], declared, versions)
+    transaction = taken_in(context.settings, declared)
+    known = _known(logs[declared], declared, transaction, versions)
     if known is None:
         return Work(declared, versions, None, transaction) if versions[declared.inputs[0]] else None
     periods: set[date] = set()
@@ -70,7 +73,7 @@ def plan(context: Context, declared: Table) -> Work | None:
 def is_behind(logs: DeltaLogs, declared: Table) -> bool:
     """Whether a gold table's inputs have rows that the table has not taken in, e.g. because the run that brought them was killed."""
     versions = _versions(logs, declared)
-    known = _known(logs[declared], declared, versions)
+    known = _known(logs[declared], declared, taken_in(logs.settings, declared), versions)
     if known is None:
         return versions[declared.inputs[0]] > 0
     for name in (name for name in declared.inputs if versions[name] > known[name]):
@@ -80,24 +83,30 @@ def is_behind(logs: DeltaLogs, declared: Table) -> bool:
     return False
 
 
-def taken_in(declared: Table) -> str:
-    """Transaction id of a gold table's commits: its inputs and the version of its definition, so that a new definition starts afresh."""
-    version = declared.definition.version if declared.definition else 0
-    return f"{'+'.join(declared.inputs)}#{version}"
+def taken_in(settings: Settings, declared: Table) -> str:
+    """Transaction id of a gold table's commits: its inputs and what else it is made by, so that another definition starts afresh.
+
+    That is the definition's version and, for a table that is made from places, the kind of GeoIP database. Another edition of the same
+    kind holds for what is computed from then on.
+    """
+    definition = declared.definition
+    made_by = f"{'+'.join(declared.inputs)}#{definition.version if definition else 0}"
+    database = kind_of_database(settings) if definition and definition.is_located else None
+    return f"{made_by}@{database}" if database else made_by
 
 
 def _versions(logs: DeltaLogs, declared: Table) -> dict[str, int]:
     return {name: max(logs[table(name)].version, 0) for name in declared.inputs}
 
 
-def _known(log: DeltaLog, declared: Table, versions: Mapping[str, int]) -> Mapping[str, int] | None:
+def _known(log: DeltaLog, declared: Table, transaction: str, versions: Mapping[str, int]) -> Mapping[str, int] | None:
     """The versions of its inputs that a table has taken in, given those that they have; None where its log does not tell."""
-    done = log.transaction(taken_in(declared))
+    done = log.transaction(transaction)
     if done == sum(versions.values()):
         return versions
     if done is None or len(declared.inputs) == 1:
         return None if done is None else {declared.inputs[0]: done}
-    commit = log.commit_of(taken_in(declared), done)
+    commit = log.commit_of(transaction, done)
     return commit.facts["inputs"] if commit else None
 
 

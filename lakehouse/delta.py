@@ -326,11 +326,11 @@ class DeltaLogs:
     """The logs of tables as they are when first asked for, each opened once."""
 
     def __init__(self, settings: Settings) -> None:
-        self._settings = settings
+        self.settings = settings
         self._opened: dict[str, DeltaLog] = {}
 
     def __getitem__(self, table: Table) -> DeltaLog:
         """The log of a table."""
         if table.name not in self._opened:
-            self._opened[table.name] = DeltaLog(self._settings, table)
+            self._opened[table.name] = DeltaLog(self.settings, table)
         return self._opened[table.name]

@@ -28,4 +28,4 @@ TRANSFORMS: Mapping[str, Callable[..., DataFrame]] = {
     "gold.security_signals": security_signals,
 }
 """Gold table to the function that computes it, which takes a frame for each of its inputs, in their order; for `silver.auth_events`
-the events of sign-ins among them (`sign_ins`)."""
+the events of sign-ins among them (`sign_ins`), `located` for a table whose definition says so."""

@@ -30,9 +30,43 @@ def sign_ins(events: DataFrame, zones: DataFrame) -> DataFrame:
 
 EVENT_COLUMNS = (
     *PROJECT, "source", "event_id", "flow_id", "event_time", "event_date", "auth_method", "phase", "outcome", "failure_reason",
-    "user_key", "ip", "country", "device",
+    "user_key", "ip", "country", "latitude", "longitude", "device",
 )  # fmt: skip
 """What the tables of gold need of an event."""
+
+
+def located(events: DataFrame, places: DataFrame | None) -> DataFrame:
+    """Events of sign-ins with what their source does not tell of their place, and `country_reason`, why there is still no country.
+
+    Args:
+        events: as `sign_ins` gives them.
+        places: ip, country, latitude and longitude of addresses that a GeoIP database knows; None where there is no database.
+    """
+    if places is None:
+        return events.withColumn("country_reason", _why_no_country("no_geoip_database"))
+    known = places.select("ip", *(F.col(name).alias(f"_{name}") for name in PLACE))
+    is_placed = F.col("latitude").isNotNull()
+    return (
+        events.join(known, "ip", "left")
+        .withColumns(
+            {
+                "country": F.coalesce("country", "_country"),
+                "latitude": F.when(is_placed, F.col("latitude")).otherwise(F.col("_latitude")),
+                "longitude": F.when(is_placed, F.col("longitude")).otherwise(F.col("_longitude")),
+            }
+        )
+        .drop(*(f"_{name}" for name in PLACE))
+        .withColumn("country_reason", _why_no_country("not_in_database"))
+    )
+
+
+PLACE = ("country", "latitude", "longitude")
+
+
+def _why_no_country(of_address: str) -> Column:
+    """Why an event has no country; null where it has one."""
+    return F.when(F.col("country").isNull(), F.when(F.col("ip").isNull(), "no_address").otherwise(of_address))
+
 
 FAMILIES: Mapping[str, tuple[str, ...]] = {
     "edge": ("edg/", "edge/", "edga/", "edgios/"),
@@ -111,11 +145,5 @@ def failure_reasons_daily(events: DataFrame) -> DataFrame:
 
 
 def places_and_devices_daily(events: DataFrame) -> DataFrame:
-    """gold.places_and_devices_daily from the events of sign-ins."""
-    tried = attempts(events).withColumn("country_reason", _why_no_country())
-    return tried.groupBy(*PROJECT, "day", "time_zone", "country", "country_reason", "device").agg(*_measures()).drop("failures")
-
-
-def _why_no_country() -> Column:
-    """Why an event has no country; null where it has one. What looks addresses up in silver is the first to know more than this."""
-    return F.when(F.col("country").isNull(), F.when(F.col("ip").isNull(), "no_address").otherwise("no_geoip_database"))
+    """gold.places_and_devices_daily from the located events of sign-ins."""
+    return attempts(events).groupBy(*PROJECT, "day", "time_zone", "country", "country_reason", "device").agg(*_measures()).drop("failures")

@@ -66,12 +66,14 @@ class Definition:
         late_data: what a late event changes.
         example: an example worked by hand, as Markdown.
         version: raised when the formula changes; a raised version recomputes the whole table.
+        is_located: made from places of addresses, so that another kind of GeoIP database, or the first, recomputes the whole table.
     """
 
     formula: str
     late_data: str
     example: str
     version: int = 1
+    is_located: bool = False
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from pyspark.sql import functions as F
 
 from jobs.bronze import LATEST_PLAUSIBLE, hmac_keys
 from jobs.gold import TRANSFORMS
-from jobs.gold.sign_ins import sign_ins
+from jobs.gold.sign_ins import located, sign_ins
 from jobs.reach import AUTH_EVENTS
 from lakehouse.delta import address
 from lakehouse.settings import Settings
@@ -72,7 +72,7 @@ class Plain:
     def _input(self, session: SparkSession, declared: Table) -> DataFrame:
         made = {declared.name for declared in (*GOLD, table(self.source.silver.table))}
         rows = self._read(session, declared) if declared.name in made else session.createDataFrame([], declared.ddl)
-        return sign_ins(rows, _zones(session, self.settings)) if declared.name == AUTH_EVENTS else rows
+        return located(sign_ins(rows, _zones(session, self.settings)), None) if declared.name == AUTH_EVENTS else rows
 
 
 def _zones(session: SparkSession, settings: Settings) -> DataFrame:

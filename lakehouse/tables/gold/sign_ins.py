@@ -203,12 +203,14 @@ PLACES_AND_DEVICES_DAILY = Table(
     inputs=("silver.auth_events",),
     sla=FRESH,
     definition=Definition(
-        formula=f"{MEASURED} By country and device. Where silver has no country: `no_address` if the event has no address either, else "
-        "`no_geoip_database`; `not_in_database` is for addresses that a database of the operator's does not know. In the grain null "
+        formula=f"{MEASURED} By country and device. The country is the source's own, else that of the address in the operator's GeoIP "
+        "database (LAKEHOUSE_GEOIP_DATABASE). Why there is none: `no_address` if the event has no address either, `no_geoip_database` "
+        "without a database, `not_in_database` if it does not know the address. In the grain null "
         "counts as a value: just one of `country` and `country_reason` is null in each row, so the two tell rows apart. In SQL join "
         "and group on both, or on `coalesce(country, country_reason)`.",
         late_data=OWN_DAY,
         example="U signs in twice from Sweden on a phone (one failure), V once on a desktop with an address but no country. Rows: "
         "SE / null / mobile (attempts 2, successes 1, users 1) and null / no_geoip_database / desktop (1, 1, 1).",
+        is_located=True,
     ),
 )

@@ -11,7 +11,7 @@ from typing import Any
 
 from pyspark.sql import DataFrame, SparkSession
 
-from jobs.gold.sign_ins import sign_ins
+from jobs.gold.sign_ins import located, sign_ins
 from lakehouse.tables import Table, table
 
 Row = Mapping[str, Any]
@@ -31,8 +31,13 @@ def frame(spark: SparkSession, declared: Table, defaults: Row, rows: Iterable[Ro
     return spark.createDataFrame([tuple({**dict.fromkeys(names), **defaults, **row}[name] for name in names) for row in rows], declared.ddl)
 
 
-def events(spark: SparkSession, cases: Mapping[str, Iterable[Row]], zones: Mapping[str, str] | None = None) -> DataFrame:
-    """The events of sign-ins of several cases, each a tenant of its own; a row names its `time` as `MM-DD hh:mm:ss` of 2026."""
+def events(
+    spark: SparkSession, cases: Mapping[str, Iterable[Row]], zones: Mapping[str, str] | None = None, places: DataFrame | None = None
+) -> DataFrame:
+    """The events of sign-ins of several cases, each a tenant of its own; a row names its `time` as `MM-DD hh:mm:ss` of 2026.
+
+    `places` are what a GeoIP database knows of addresses; None where there is none.
+    """
     made = []
     for tenant, steps in cases.items():
         for number, step in enumerate(steps):
@@ -40,7 +45,7 @@ def events(spark: SparkSession, cases: Mapping[str, Iterable[Row]], zones: Mappi
             fields = {name: value for name, value in step.items() if name != "time"}
             made.append({"tenant_id": tenant, "event_id": f"e{number}", "event_time": at, "event_date": at.date(), **fields})
     declared = spark.createDataFrame([*(zones or {}).items()], "tenant_id string, time_zone string")
-    return sign_ins(frame(spark, table("silver.auth_events"), EVENT, made), declared)
+    return located(sign_ins(frame(spark, table("silver.auth_events"), EVENT, made), declared), places)
 
 
 def user_days(spark: SparkSession, rows: Iterable[Row]) -> DataFrame:

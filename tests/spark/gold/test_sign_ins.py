@@ -101,3 +101,23 @@ def test_a_place_is_a_country_or_the_reason_why_there_is_none(signed_in: DataFra
         ("NO", None, "desktop", 1, 1, 1),
         ("SE", None, "mobile", 2, 1, 1),
     ]
+
+
+def test_a_database_tells_the_country_and_the_point_that_a_source_does_not(spark: SparkSession) -> None:
+    known = [("192.0.2.1", "NO", 59.9, 10.8), ("192.0.2.2", "DK", None, None)]
+    places = spark.createDataFrame(known, "ip string, country string, latitude double, longitude double")
+    tried = [
+        at("10:00:00", country="SE", latitude=57.7, longitude=12.0, ip="192.0.2.1"),
+        at("10:01:00", country="SE", ip="192.0.2.1"),
+        at("10:02:00", ip="192.0.2.2"),
+        at("10:03:00", ip="192.0.2.3"),
+        at("10:04:00"),
+    ]
+    placed = events(spark, {"placed": tried}, places=places)
+    assert sorted(by_case(placed, "event_id", "country", "latitude", "longitude", "country_reason")["placed"]) == [
+        ("e0", "SE", 57.7, 12.0, None),
+        ("e1", "SE", 59.9, 10.8, None),
+        ("e2", "DK", None, None, None),
+        ("e3", None, None, None, "not_in_database"),
+        ("e4", None, None, None, "no_address"),
+    ]

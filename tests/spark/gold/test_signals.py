@@ -11,6 +11,7 @@ from pyspark.sql import SparkSession
 from jobs.gold.sign_ins import user_days
 from jobs.gold.signals import security_signals
 from jobs.gold.users import user_features_daily
+from lakehouse.tables.gold.signals import RULE_VERSION
 from tests.spark.gold.frames import Row, by_case, events
 
 FAILED: Row = {"outcome": "failure"}
@@ -21,11 +22,15 @@ COLUMNS = (
     "subject",
     "event_date",
     "detected_at",
-    "severity",
-    "evidence",
     "window_start",
     "window_end",
+    "severity",
+    "evidence",
     "event_ids",
+    "distance_km",
+    "speed_kmh",
+    "speed_reason",
+    "rule_version",
 )
 
 
@@ -54,11 +59,28 @@ def at(text: str) -> datetime:
 
 
 def told(
-    signal: str, subject: str, found: str, severity: str, window: tuple[str, str], ids: list[int], evidence: int = 0
+    signal: str,
+    subject: str,
+    found: str,
+    severity: str,
+    window: tuple[str, str],
+    ids: list[int],
+    evidence: int = 0,
+    speed: tuple[float, float] | None = None,
 ) -> tuple[Any, ...]:
+    """A row as it must be; `speed` is of a journey, in km and km/h."""
     kind = "address" if signal == "credential_stuffing" else "user"
     moments = [at(text) for text in (found, *window)]
-    return (signal, kind, subject, moments[0].date(), *moments, severity, evidence or len(ids), [f"e{n}" for n in ids])
+    behind = (evidence or len(ids), [f"e{n}" for n in ids])
+    unknown = "no_coordinates" if signal == "impossible_travel" and not speed else None
+    return (signal, kind, subject, moments[0].date(), *moments, severity, *behind, *(speed or (None, None)), unknown, RULE_VERSION)
+
+
+def placed(time: str, north: float, east: float, country: str | None = None) -> Row:
+    return success(time, latitude=north, longitude=east, country=country)
+
+
+STOCKHOLM, NEW_YORK, UPPSALA = (59.3, 18.1), (40.7, -74.0), (59.9, 17.6)
 
 
 CASES: dict[str, tuple[list[Row], list[tuple[Any, ...]]]] = {
@@ -111,7 +133,7 @@ CASES: dict[str, tuple[list[Row], list[tuple[Any, ...]]]] = {
     "nobody known from one address": ([failure(f"03-01 10:{n}:00", user_key=None, ip="192.0.2.1") for n in range(10, 30)], []),
     "two countries within an hour, over midnight": (
         [success("03-01 23:30:00", country="SE"), success("03-02 00:29:59", country="US"), success("03-02 00:40:00", country="US")],
-        [told("impossible_travel", "U", "03-02 00:29:59", "high", ("03-01 23:30:00", "03-02 00:29:59"), [0, 1])],
+        [told("impossible_travel", "U", "03-02 00:29:59", "medium", ("03-01 23:30:00", "03-02 00:29:59"), [0, 1])],
     ),
     "two countries an hour apart, a failure, and a place that is not known": (
         [
@@ -130,8 +152,44 @@ CASES: dict[str, tuple[list[Row], list[tuple[Any, ...]]]] = {
             success("03-02 00:10:00", country="US"),
         ],
         [
-            told("impossible_travel", "U", "03-01 23:40:00", "high", ("03-01 23:30:00", "03-01 23:50:00"), [0, 1, 2]),
-            told("impossible_travel", "U", "03-02 00:10:00", "high", ("03-01 23:50:00", "03-02 00:10:00"), [2, 3]),
+            told("impossible_travel", "U", "03-01 23:40:00", "medium", ("03-01 23:30:00", "03-01 23:50:00"), [0, 1, 2]),
+            told("impossible_travel", "U", "03-02 00:10:00", "medium", ("03-01 23:50:00", "03-02 00:10:00"), [2, 3]),
+        ],
+    ),
+    "from Stockholm to New York in five hours": (
+        [placed("03-01 10:00:00", *STOCKHOLM), placed("03-01 15:00:00", *NEW_YORK)],
+        [
+            told("impossible_travel", "U", "03-01 15:00:00", "high", ("03-01 10:00:00", "03-01 15:00:00"), [0, 1], speed=(6323.8, 1264.8)),
+        ],
+    ),
+    "from Stockholm to New York by plane": ([placed("03-01 10:00:00", *STOCKHOLM), placed("03-01 16:20:00", *NEW_YORK)], []),
+    "from one town to the next, at once": ([placed("03-01 10:00:00", *STOCKHOLM), placed("03-01 10:00:01", *UPPSALA)], []),
+    "two countries within an hour, at a border": (
+        [placed("03-01 10:00:00", 55.6, 13.0, "SE"), placed("03-01 10:30:00", 55.7, 12.6, "DK")],
+        [],
+    ),
+    "111 km over the 180th meridian, within the same second": (
+        [placed("03-01 10:00:00", 0.0, 179.5), placed("03-01 10:00:00", 0.0, -179.5)],
+        [
+            told("impossible_travel", "U", "03-01 10:00:00", "high", ("03-01 10:00:00", "03-01 10:00:00"), [0, 1], speed=(111.2, 400301.7)),
+        ],
+    ),
+    "half way round the earth in 20 hours, over midnight; a country alone between them": (
+        [placed("03-01 23:00:00", 0.0, 0.0, "GA"), success("03-02 12:00:00", country="GA"), placed("03-02 19:00:00", 0.0, 180.0, "KI")],
+        [],
+    ),
+    "half way round the earth in 20 hours, over midnight": (
+        [placed("03-01 23:00:00", 0.0, 0.0), placed("03-02 19:00:00", 0.0, 180.0)],
+        [
+            told("impossible_travel", "U", "03-02 19:00:00", "high", ("03-01 23:00:00", "03-02 19:00:00"), [0, 1], speed=(20015.1, 1000.8)),
+        ],
+    ),
+    "there by coordinates, back by country": (
+        [placed("03-01 10:00:00", *STOCKHOLM, "SE"), placed("03-01 12:00:00", *NEW_YORK, "US"), success("03-01 12:30:00", country="SE")],
+        [
+            told(
+                "impossible_travel", "U", "03-01 12:00:00", "high", ("03-01 10:00:00", "03-01 12:30:00"), [0, 1, 2], speed=(6323.8, 3161.9)
+            ),
         ],
     ),
     "a device on a later day than the first": (
@@ -166,8 +224,5 @@ def made(spark: SparkSession) -> dict[str, list[tuple[Any, ...]]]:
 
 @pytest.mark.parametrize("case", CASES)
 def test_signals(made: dict[str, list[tuple[Any, ...]]], case: str) -> None:
-    found = [
-        (*row[:4], *(value.replace(tzinfo=UTC) if isinstance(value, datetime) else value for value in row[4:]))
-        for row in made.get(case, [])
-    ]
+    found = [tuple(value.replace(tzinfo=UTC) if isinstance(value, datetime) else value for value in row) for row in made.get(case, [])]
     assert found == CASES[case][1]

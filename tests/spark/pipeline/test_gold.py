@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 
@@ -13,6 +14,7 @@ from jobs.reach import Work, taken_in
 from lakehouse.errors import ConfigurationError
 from lakehouse.tables import table
 from lakehouse.tenants import Tenant, TenantRegistry
+from tests.geoip import write_database
 from tests.lake import GOLD, TestLake, event
 
 
@@ -76,7 +78,7 @@ def arrivals(number: int) -> list[list[dict[str, object]]]:
             event(
                 n, tenant, f"{at:%Y-%m-%d}", time=f"{at:%H:%M:%S}", ok=rng.random() < ok, user=user,
                 user_agent=[rng.choice(("Firefox/1", "Chrome/2", "okhttp/3"))], ip_geo_country=rng.choice(("SE", "US", "")),
-                network_ip_address="192.0.2.9" if n % 2 else rng.choice(("192.0.2.1", "")), **fields,
+                network_ip_address="192.0.2.9" if n % 2 else rng.choice(("192.0.2.129", "192.0.2.99", "")), **fields,
             )
         )  # fmt: skip
     rng.shuffle(drawn)
@@ -97,7 +99,17 @@ def files_of(lake: TestLake) -> dict[str, set[tuple[date, str]]]:
 
 
 @pytest.fixture(scope="module")
-def rounds(lake: TestLake) -> Rounds:
+def placing(lake: TestLake, tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestLake]:
+    """The lake as of an operator who has brought a GeoIP database."""
+    database = write_database(tmp_path_factory.mktemp("geoip") / "places.mmdb")
+    made = TestLake(lake.settings.model_copy(update={"geoip_database": database}))
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module")
+def rounds(placing: TestLake) -> Rounds:
+    lake = placing
     registry = TenantRegistry(lake.settings)
     registry.declare(Tenant("newyork", "New York", "America/New_York"))
     for number in range(SHUFFLES):
@@ -192,9 +204,22 @@ def test_the_shuffles_have_signals_of_every_kind(rounds: Rounds) -> None:
     assert {row["signal"] for row in found} == set(table("gold.security_signals").column("signal").values)
 
 
+def test_the_shuffles_have_journeys_by_coordinates_and_by_country(rounds: Rounds) -> None:
+    found = rounds.lake.rows("select distinct speed_reason from gold.security_signals where signal = 'impossible_travel'")
+    assert {row["speed_reason"] for row in found} == {None, "no_coordinates"}
+
+
+def test_a_country_is_the_sources_else_the_databases(rounds: Rounds) -> None:
+    found = rounds.lake.rows(
+        "select country, count_if(country_reason is not null) as unknown from gold.places_and_devices_daily "
+        "where tenant_id like 'shuffled%' group by country"
+    )
+    assert {row["country"]: row["unknown"] > 0 for row in found} == {"SE": False, "US": False, None: True}
+
+
 def assert_incremental_equals_full(lake: TestLake) -> None:
     for declared in GOLD:
-        whole = compute(lake.context, Work(declared, {}, None, taken_in(declared))).select(*declared.column_names)
+        whole = compute(lake.context, Work(declared, {}, None, taken_in(lake.settings, declared))).select(*declared.column_names)
         kept = lake.context.session.table(declared.name).select(*declared.column_names)
         assert whole.exceptAll(kept).count() == 0, declared.name
         assert kept.exceptAll(whole).count() == 0, declared.name
@@ -209,11 +234,16 @@ def test_a_table_that_has_taken_in_its_input_has_nothing_to_do(rounds: Rounds) -
     assert {t.name: aggregate(rounds.lake.context, t) for t in GOLD} == dict.fromkeys(t.name for t in GOLD)
 
 
-def test_a_new_definition_starts_afresh() -> None:
+def test_a_new_definition_starts_afresh(lake: TestLake) -> None:
     declared = table("gold.auth_daily")
     assert declared.definition
     raised = replace(declared, definition=replace(declared.definition, version=declared.definition.version + 1))
-    assert taken_in(raised) != taken_in(declared)
+    assert taken_in(lake.settings, raised) != taken_in(lake.settings, declared)
+
+
+def test_the_first_database_of_places_starts_the_tables_afresh_that_are_made_from_places(lake: TestLake, placing: TestLake) -> None:
+    moved = {t.name for t in GOLD if taken_in(lake.settings, t) != taken_in(placing.settings, t)}
+    assert moved == {"gold.places_and_devices_daily", "gold.security_signals"}
 
 
 def test_the_zone_of_a_tenant_is_fixed_once_its_data_have_come(lake: TestLake) -> None:
