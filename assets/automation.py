@@ -16,12 +16,14 @@ from sqlalchemy import func, select
 from assets.rendering import key_of, landing_key, materialized
 from assets.resources import TRIGGER_TAG, Lake
 from jobs.aggregate import PIPELINE as GOLD_PIPELINE
-from jobs.aggregate import aggregate, is_behind
+from jobs.aggregate import aggregate
 from jobs.ingest import release as release_bronze
 from jobs.maintenance import clear_facts, compact_facts, expire_landed_copies, forget_history, maintain_table
+from jobs.reach import is_behind
 from jobs.refine import backfill as backfill_silver
 from jobs.refine import refine
 from jobs.refine import release as release_silver
+from lakehouse.delta import DeltaLogs
 from lakehouse.errors import ConfigurationError, LakehouseError
 from lakehouse.ledger import Release, standings
 from lakehouse.ops.store import OpsReader, OpsWriter
@@ -58,9 +60,9 @@ def waiting_assets(sources: dict[str, Source]) -> list[dg.AssetKey]:
         if silver_waits and (source.name, source.silver.table) not in pausing:
             silver.add(source.silver.table)
     gold = [t for t in TABLES.values() if t.layer == "gold" and (GOLD_PIPELINE, t.name) not in pausing]
-    moving = set(silver)
+    moving, logs = set(silver), DeltaLogs(settings())
     for declared in gold:
-        if moving & set(declared.inputs) or is_behind(settings(), declared):
+        if moving & set(declared.inputs) or is_behind(logs, declared):
             moving.add(declared.name)
     return [key_of(name) for name in (*sorted(bronze), *sorted(moving))]
 

@@ -110,7 +110,7 @@ def gold_asset(declared: Table) -> dg.AssetsDefinition:
             finally:
                 yield from check_results(work.verdicts)
             if done:
-                yield materialized(declared, {"days": "all" if done.days is None else len(done.days)})
+                yield materialized(declared, {"periods": "all" if done.periods is None else len(done.periods)})
 
     return published
 

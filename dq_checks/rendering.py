@@ -135,6 +135,8 @@ COVERED_UNTIL = {
     "event_time": "event_time",
     "hour": "hour + interval 1 hour",
     "day": "to_utc_timestamp(day + interval 1 day, time_zone)",
+    "week": "to_utc_timestamp(week + interval 7 days, time_zone)",
+    "month": "to_utc_timestamp(add_months(month, 1), time_zone)",
 }
 """Until when a row's column speaks for: freshness is the age of that. As text with its offset in the contract, since Soda
 would otherwise need Python's clock frozen to read timestamps in UTC."""

@@ -6,10 +6,11 @@ Does not belong here: what a job does.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 from pyspark.sql import DataFrame, SparkSession
 
@@ -38,6 +39,8 @@ class Context:
     run: Run
     staged: dict[str, DataFrame] = field(default_factory=dict)
     """Parsed records of batches that this process has just published to bronze, so that silver need not parse them again."""
+    kept: dict[Hashable, Any] = field(default_factory=dict)
+    """What a step has read or found out that further steps of the run need too."""
     verdicts: list[tuple[Table, Verdict]] = field(default_factory=list)
     """What the contracts said during the step, in order."""
     _session: SparkSession | None = None
@@ -106,6 +109,7 @@ class Context:
             abandon(self._session)
         self._session = None
         self.staged.clear()
+        self.kept.clear()
 
     def close(self) -> None:
         """End the session on the server; staged records are given up there."""
@@ -113,3 +117,4 @@ class Context:
             self._session.stop()
         self._session = None
         self.staged.clear()
+        self.kept.clear()

@@ -57,13 +57,19 @@ class Changes:
 
     Args:
         version: the newer version.
-        files: addresses (`s3a://`) of data files that were added or removed.
+        added, removed: addresses (`s3a://`) of data files; one that came and went between the two is in both.
         partitions: their partition values, each a mapping of column to text.
     """
 
     version: int
-    files: tuple[str, ...]
+    added: tuple[str, ...]
+    removed: tuple[str, ...]
     partitions: tuple[Mapping[str, str], ...]
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """All of these files."""
+        return self.added + self.removed
 
 
 def quoted(value: str) -> str:
@@ -249,6 +255,13 @@ class DeltaLog:
             files = files.filter(pc.is_in(partition, pa.array([day.isoformat() for day in days], pa.string())))
         return int(pc.sum(files.column("num_records")).as_py() or 0)
 
+    def days(self) -> set[date]:
+        """Days that the table has files of; it is partitioned by day."""
+        if self._opened is None:
+            return set()
+        days = self._files().column(f"partition.{self._table.partition_by[0]}").cast(pa.string())
+        return {date.fromisoformat(day) for day in pc.unique(days).to_pylist()}
+
     def crowded(self, most: int) -> tuple[str, ...] | None:
         """Days of the table, as text, that have more files than `most`; () where none has.
 
@@ -302,8 +315,22 @@ class DeltaLog:
         return self._changes(actions)
 
     def _changes(self, actions: Sequence[Mapping[str, Any]]) -> Changes:
-        moved = [a.get("add") or a.get("remove") for a in actions]
-        data = [m for m in moved if m and m.get("dataChange", True)]
-        partitions = {tuple(sorted((m.get("partitionValues") or {}).items())): m.get("partitionValues") or {} for m in data}
+        added, removed = ([a[kind] for a in actions if kind in a and a[kind].get("dataChange", True)] for kind in ("add", "remove"))
+        partitions = {tuple(sorted((m.get("partitionValues") or {}).items())): m.get("partitionValues") or {} for m in (*added, *removed)}
         root = address(self._settings, self._table)
-        return Changes(self.version, tuple(f"{root}/{m['path']}" for m in data), tuple(partitions.values()))
+        paths = [tuple(f"{root}/{m['path']}" for m in moved) for moved in (added, removed)]
+        return Changes(self.version, paths[0], paths[1], tuple(partitions.values()))
+
+
+class DeltaLogs:
+    """The logs of tables as they are when first asked for, each opened once."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self._opened: dict[str, DeltaLog] = {}
+
+    def __getitem__(self, table: Table) -> DeltaLog:
+        """The log of a table."""
+        if table.name not in self._opened:
+            self._opened[table.name] = DeltaLog(self.settings, table)
+        return self._opened[table.name]

@@ -64,6 +64,9 @@ class Settings(BaseSettings):
     dagster_url: str | None = None
     operations_url: str | None = None
 
+    geoip_database: Path | None = None
+    """A database in MaxMind's format (`.mmdb`) that tells where addresses are; what has no place of its own has none without it."""
+
     evaluation_interval_s: float = 10.0
 
     sources_dirs: tuple[Path, ...] = (SHIPPED_SOURCES,)

@@ -6,12 +6,16 @@ Does not belong here: rendering a declaration into a schema, contract or page; t
 from __future__ import annotations
 
 from lakehouse.errors import ConfigurationError
-from lakehouse.tables import bronze, gold, ops, silver
+from lakehouse.tables import bronze, ops, silver
 from lakehouse.tables.bronze import bronze_table
-from lakehouse.tables.model import Column, Definition, Layer, Sla, Table
+from lakehouse.tables.gold import sign_ins, signals, users
+from lakehouse.tables.model import Column, Definition, Layer, Reach, Sla, Table
 
 TABLES: dict[str, Table] = {
-    declared.name: declared for module in (bronze, silver, gold, ops) for declared in vars(module).values() if isinstance(declared, Table)
+    declared.name: declared
+    for module in (bronze, silver, sign_ins, users, signals, ops)
+    for declared in vars(module).values()
+    if isinstance(declared, Table)
 }
 """All tables but the bronze ones, which are made from the source declarations; by name, in the order of the data's way."""
 
@@ -27,4 +31,4 @@ def table(name: str) -> Table:
     return TABLES[name]
 
 
-__all__ = ["SPARK_LAYERS", "TABLES", "Column", "Definition", "Layer", "Sla", "Table", "bronze_table", "table"]
+__all__ = ["SPARK_LAYERS", "TABLES", "Column", "Definition", "Layer", "Reach", "Sla", "Table", "bronze_table", "table"]

@@ -6,6 +6,7 @@ Does not belong here: any particular table, Spark, or anything that reads or wri
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from enum import StrEnum
 
 
@@ -65,12 +66,14 @@ class Definition:
         late_data: what a late event changes.
         example: an example worked by hand, as Markdown.
         version: raised when the formula changes; a raised version recomputes the whole table.
+        is_located: made from places of addresses, so that another kind of GeoIP database, or the first, recomputes the whole table.
     """
 
     formula: str
     late_data: str
     example: str
     version: int = 1
+    is_located: bool = False
 
 
 @dataclass(frozen=True)
@@ -78,6 +81,21 @@ class Sla:
     """What is promised of a table: how old its newest event may be, in minutes."""
 
     fresh_within_minutes: int
+
+
+@dataclass(frozen=True)
+class Reach:
+    """How far a changed row of an input reaches in a gold table, and with that which rows a part of the table is made from.
+
+    Args:
+        before, after: what shares a moment with the time from so long before the row's own, a moment or a day, to so long after it
+            can change; `after` None: all that follows.
+        of_users: what follows changes only on days on which the users of the changed rows have rows themselves.
+    """
+
+    before: timedelta = timedelta()
+    after: timedelta | None = timedelta()
+    of_users: bool = False
 
 
 @dataclass(frozen=True)
@@ -93,7 +111,7 @@ class Table:
         owner: who answers for it.
         inputs: names of the tables it is computed from.
         latest_by: for a table of entities: the column by which the newest row under a key replaces the older ones.
-        reach_days: for gold: how many days after a changed event's day can still change (0: only its day).
+        reach: for gold: how far a changed row of an input reaches.
     """
 
     name: str
@@ -104,7 +122,7 @@ class Table:
     owner: str = "data-team"
     inputs: tuple[str, ...] = ()
     latest_by: str | None = None
-    reach_days: int = 0
+    reach: Reach = Reach()
     sla: Sla | None = None
     definition: Definition | None = None
 

@@ -48,6 +48,8 @@ AUTH_EVENTS = Table(
         Column("organization_id", "string", "Organisation of the user, for B2B."),
         Column("ip", "string", "Address of the client, IPv4 or IPv6.", pii=True),
         Column("country", "string", "ISO 3166-1 alpha-2 country as the source gives it."),
+        Column("latitude", "double", "Where the client was, as the source gives it; north is positive.", unit="degrees", pii=True),
+        Column("longitude", "double", "Where the client was, as the source gives it; east is positive.", unit="degrees", pii=True),
         Column("device", "string", "Kind of device.", required=True, values=DEVICES),
         Column("user_agent", "string", "User agent of the client.", pii=True),
         Column("http_status", "int", "HTTP status of the answer."),

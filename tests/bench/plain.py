@@ -14,9 +14,10 @@ from datetime import UTC, datetime
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from jobs.aggregate import AUTH_EVENTS
 from jobs.bronze import LATEST_PLAUSIBLE, hmac_keys
-from jobs.gold import TRANSFORMS, attempts
+from jobs.gold import TRANSFORMS
+from jobs.gold.sign_ins import located, sign_ins
+from jobs.reach import AUTH_EVENTS
 from lakehouse.delta import address
 from lakehouse.settings import Settings
 from lakehouse.sources import Source, load_sources
@@ -66,10 +67,12 @@ class Plain:
         writer.save(address(self.settings, declared))
 
     def _gold_rows(self, session: SparkSession, declared: Table) -> DataFrame:
-        rows = self._read(session, table(declared.inputs[0]))
-        if declared.inputs[0] == AUTH_EVENTS:
-            rows = attempts(rows, _zones(session, self.settings))
-        return TRANSFORMS[declared.name](rows)
+        return TRANSFORMS[declared.name](*(self._input(session, table(name)) for name in declared.inputs))
+
+    def _input(self, session: SparkSession, declared: Table) -> DataFrame:
+        made = {declared.name for declared in (*GOLD, table(self.source.silver.table))}
+        rows = self._read(session, declared) if declared.name in made else session.createDataFrame([], declared.ddl)
+        return located(sign_ins(rows, _zones(session, self.settings)), None) if declared.name == AUTH_EVENTS else rows
 
 
 def _zones(session: SparkSession, settings: Settings) -> DataFrame:

@@ -58,8 +58,13 @@ def test_every_column_is_described() -> None:
 
 
 def test_every_gold_table_has_formula_late_rule_and_example() -> None:
-    bare = [t.name for t in TABLES.values() if t.layer == "gold" and not (t.definition and t.definition.example and t.sla and t.inputs)]
+    bare = [t.name for t in TABLES.values() if t.layer == "gold" and not (t.definition and t.definition.example and t.inputs)]
     assert not bare, f"complete {bare}"
+
+
+def test_every_gold_table_promises_how_fresh_it_is_but_that_of_signals_whose_silence_is_good() -> None:
+    bare = [t.name for t in TABLES.values() if t.layer == "gold" and not t.sla]
+    assert bare == ["gold.security_signals"]
 
 
 def test_keys_and_partitions_are_columns() -> None:

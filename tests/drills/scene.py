@@ -30,7 +30,7 @@ from tests.lake import GOLD, SOURCE, TestLake, event
 REFERENCE = "reference"
 CUSTOMERS = "stripe_customers"
 DAYS = ("2026-03-02", "2026-03-03")
-OWN_COLUMNS = frozenset({"tenant_id", "user_key", "_batch_id", "_source_file", "_ingested_at", "_ingest_date"})
+OWN_COLUMNS = frozenset({"tenant_id", "user_key", "subject", "_batch_id", "_source_file", "_ingested_at", "_ingest_date"})
 """Columns that tell the tenant, its key or the batch: all others must equal the reference's."""
 BROKEN = '{"event_id": "broken", '
 PATIENCE_S = 480.0
@@ -109,8 +109,10 @@ class Scene:
         self._workers: list[Worker] = []
 
     def land(self, tenant: str) -> None:
-        """Land the records of every drill: events of two days with one repeated, one conflicting and one broken, and customers."""
+        """Land the records of every drill: events of two days, one of them from a new device, with one repeated, one
+        conflicting and one broken, and customers."""
         events = [event(n, "drill", DAYS[n % 2], user=n % 4, ok=n % 5 > 0) for n in range(24)]
+        events.append(event(24, "drill", DAYS[1], user=0, user_agent=["Firefox/1"]))
         conflicting = event(3, "drill", DAYS[1], user=3, ok=False, http_status_code=403)
         self.lake.land(tenant, "a.jsonl", [*events, events[2], BROKEN, conflicting])
         rows = ["id,_fivetran_synced,email,currency", *(f"cus_{n},2026-03-0{n} 10:00:00,c{n}@example.com,eur" for n in (1, 2, 3))]

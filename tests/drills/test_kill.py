@@ -10,15 +10,16 @@ from lakehouse import failpoints
 from lakehouse.delta import DeltaLog
 from lakehouse.tables import table
 from tests.drills.scene import CUSTOMERS, SOURCE, Scene, Worker, wait_until
+from tests.lake import GOLD
 
 ARRIVALS = {
     failpoints.LISTING: 2,
     failpoints.READING: 2,
-    failpoints.STAGED: 8,
-    failpoints.PUBLISHED: 8,
+    failpoints.STAGED: 4 + len(GOLD),
+    failpoints.PUBLISHED: 4 + len(GOLD),
     failpoints.RECORDED: 4,
 }
-"""How often a run that takes in the drill's records comes to a point: in bronze of two sources, two silver and four gold tables."""
+"""How often a run that takes in the drill's records comes to a point: in bronze of two sources, two silver and all gold tables."""
 CHAIN = (
     ("worker", failpoints.LISTING, 0),
     ("both", failpoints.READING, 1),

@@ -31,23 +31,34 @@ BY_NAME: dict[str, Any] = {
     "currency": "eur",
     "time_zone": "America/New_York",
     "failure_reason": None,
-    "failures": 0,
+    "attempts": 2,
+    "failure_ratio_30d": 0.0,
+    "weeks_since": 0,
+    **dict.fromkeys(("failures_1d", "failures_7d", "failures_30d"), 0),
 }
+INSTEAD = {"country": "country_reason"}
+"""Columns that are null in a good row where the table has the other one, which then tells why."""
 
 
 def good_row(table: Table, *, bare: bool = False, age: timedelta = timedelta(0)) -> dict[str, Any]:
     """A row of `age` ago that breaks no check; with `bare`, null wherever null is allowed."""
     now = datetime.now(UTC).replace(tzinfo=None) - age
     moments = {"timestamp": now, "date": now.date()}
-    by_name = BY_NAME | {"hour": now.replace(minute=0, second=0, microsecond=0)}
+    monday = now.date() - timedelta(days=now.weekday())
+    by_name = BY_NAME | {
+        "hour": now.replace(minute=0, second=0, microsecond=0),
+        "cohort_week": monday,
+        "week": monday,
+        "month": now.date().replace(day=1),
+    }
     row: dict[str, Any] = {}
     for column in table.columns:
-        if bare and not column.required:
+        if (bare and not column.required and column.name not in INSTEAD.values()) or INSTEAD.get(column.name) in table.column_names:
             row[column.name] = None
+        elif column.name in by_name and not (column.required and by_name[column.name] is None):
+            row[column.name] = by_name[column.name]
         elif column.values:
             row[column.name] = column.values[0]
-        elif column.name in by_name:
-            row[column.name] = by_name[column.name]
         else:
             row[column.name] = moments[column.type] if column.type in moments else BY_TYPE[column.type]
     return {**row, "_reasons": [], "_corrupt": None}

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 
 import pytest
 
-from jobs.aggregate import Work, aggregate, compute, taken_in
+from jobs.aggregate import aggregate, compute
+from jobs.reach import Work, taken_in
 from lakehouse.errors import ConfigurationError
 from lakehouse.tables import table
 from lakehouse.tenants import Tenant, TenantRegistry
+from tests.geoip import write_database
 from tests.lake import GOLD, TestLake, event
 
 
@@ -21,32 +24,63 @@ def gold(lake: TestLake, name: str, tenant: str, columns: str, order: str) -> li
 
 FIRST = date(2025, 1, 1)
 LATE_DAYS = [FIRST + timedelta(days=n) for n in range(0, 60, 5)]
-FILES = "select distinct day, input_file_name() as file from gold.{} where day between '2025-01-01' and '2025-03-05'"
+EARLIER = [day.replace(year=2022) for day in LATE_DAYS]
+FILES = "select distinct {0} as period, input_file_name() as file from gold.{1} where {0} between '{2}-01-01' and '{2}-03-05'"
+WATCHED = {
+    "auth_daily": ("day", 2025),
+    "active_users_daily": ("day", 2025),
+    "user_features_daily": ("day", 2022),
+    "retention_weekly": ("week", 2022),
+}
+"""Tables with the column that they are partitioned by, and the year of the late event whose reach is looked at."""
+SUBSCRIPTIONS = "stripe_subscriptions"
 ZONES = ("Pacific/Kiritimati", "America/Los_Angeles", "UTC")
 
 
 @dataclass(frozen=True)
 class Rounds:
-    """The lake after an early and a late run, with the files that two gold tables had in between."""
+    """The lake after an early and a late run, with the files that some gold tables had in between."""
 
     lake: TestLake
     files_before: dict[str, set[tuple[date, str]]]
 
 
 SHUFFLES = 50
-EVENTS_EACH = 24
+EVENTS_EACH = 48
 SHUFFLED_DAYS = (0, 1, 6, 7, 8, 29, 30, 31, 44)
 """Around the edges of the windows of a week and of a month; each further day makes further files."""
+SHUFFLED_HOURS = (0, 1, 3, 5, 9, 12, 21, 22, 23)
+"""Around the midnights of UTC and of the tenants' zones, and closer together and farther apart than a flow may stretch."""
+STEPS: tuple[dict[str, object], ...] = (
+    {},
+    {"action": "MagicLinksEmailLoginOrCreate"},
+    {"action": "EmailDelivery", "message_status": "delivered"},
+    {"action": "MagicLinksAuthenticate"},
+)
 
 
 def arrivals(number: int) -> list[list[dict[str, object]]]:
-    """A tenant's events in an order of arrival of its own, cut at two random places into what lands in each of three runs."""
+    """A tenant's events in an order of arrival of its own, cut at two random places into what lands in each of three runs.
+
+    Half of them are spread; half are attempts, most of them failures, of one user or of many around a midnight, from one address.
+    """
     rng, tenant = random.Random(number), f"shuffled{number}"
-    drawn = [
-        event(n, tenant, (date(2024, 1, 1) + timedelta(days=rng.choice(SHUFFLED_DAYS))).isoformat(),
-              time=f"{rng.randrange(24):02d}:{rng.randrange(60):02d}:00", ok=rng.random() < 0.7, user=rng.randrange(5))
-        for n in range(EVENTS_EACH)
-    ]  # fmt: skip
+    attack = datetime(2024, 1, 2) + timedelta(hours=rng.choice((-14, 0, 8)), minutes=-10)
+    users, seconds = (1, 1200) if number % 2 else (14, 3600)
+    drawn = []
+    for n in range(EVENTS_EACH):
+        day = datetime(2024, 1, 1) + timedelta(days=rng.choice(SHUFFLED_DAYS))
+        spread = day + timedelta(hours=rng.choice(SHUFFLED_HOURS), minutes=rng.randrange(60))
+        at, user, ok, fields = spread, rng.randrange(5), 0.7, {**rng.choice(STEPS), "request_id": f"request-id-live-{rng.randrange(12)}"}
+        if n % 2:
+            at, user, ok, fields = attack + timedelta(seconds=rng.randrange(seconds)), rng.randrange(users), 0.2, {}
+        drawn.append(
+            event(
+                n, tenant, f"{at:%Y-%m-%d}", time=f"{at:%H:%M:%S}", ok=rng.random() < ok, user=user,
+                user_agent=[rng.choice(("Firefox/1", "Chrome/2", "okhttp/3"))], ip_geo_country=rng.choice(("SE", "US", "")),
+                network_ip_address="192.0.2.9" if n % 2 else rng.choice(("192.0.2.129", "192.0.2.99", "")), **fields,
+            )
+        )  # fmt: skip
     rng.shuffle(drawn)
     first, second = sorted(rng.randrange(EVENTS_EACH) for _ in range(2))
     return [drawn[:first], drawn[first:second], drawn[second:]]
@@ -59,11 +93,23 @@ def land_part(lake: TestLake, part: int) -> None:
 
 
 def files_of(lake: TestLake) -> dict[str, set[tuple[date, str]]]:
-    return {name: {(r["day"], r["file"]) for r in lake.rows(FILES.format(name))} for name in ("auth_daily", "active_users_daily")}
+    return {
+        name: {(r["period"], r["file"]) for r in lake.rows(FILES.format(column, name, year))} for name, (column, year) in WATCHED.items()
+    }
 
 
 @pytest.fixture(scope="module")
-def rounds(lake: TestLake) -> Rounds:
+def placing(lake: TestLake, tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestLake]:
+    """The lake as of an operator who has brought a GeoIP database."""
+    database = write_database(tmp_path_factory.mktemp("geoip") / "places.mmdb")
+    made = TestLake(lake.settings.model_copy(update={"geoip_database": database}))
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module")
+def rounds(placing: TestLake) -> Rounds:
+    lake = placing
     registry = TenantRegistry(lake.settings)
     registry.declare(Tenant("newyork", "New York", "America/New_York"))
     for number in range(SHUFFLES):
@@ -79,6 +125,8 @@ def rounds(lake: TestLake) -> Rounds:
     active = [("2026-03-01", 1), ("2026-03-05", 1), ("2026-03-08", 2), ("2026-03-15", 3)]
     lake.land("active", "a.jsonl", [event(n, "active", day, user=user) for n, (day, user) in enumerate(active)])
     lake.land("late", "a.jsonl", [event(n, "late", day.isoformat(), user=1) for n, day in enumerate(LATE_DAYS)])
+    users = [*((n, 1) for n in range(len(EARLIER))), *((n, 2) for n in (1, 5, 9))]
+    lake.land("earlier", "a.jsonl", [event(i, "earlier", EARLIER[n].isoformat(), user=user) for i, (n, user) in enumerate(users)])
     lake.land("only", "a.jsonl", [
         event(1, "only"),
         event(2, "only", project_id="project-test-only"),
@@ -89,6 +137,10 @@ def rounds(lake: TestLake) -> Rounds:
     lake.run()
     before = files_of(lake)
     lake.land("late", "b.jsonl", [event(99, "late", LATE_DAYS[2].isoformat(), user=2)])
+    lake.land("earlier", "b.jsonl", [event(99, "earlier", EARLIER[3].isoformat(), user=2)])
+    subscribed = "id,_fivetran_synced,customer_id,status,quantity,start_date"
+    lake.land("active", "a.csv", [subscribed, "s1,2026-03-20 10:00:00,c,active,3,2026-03-02 00:00:00"], source=SUBSCRIPTIONS)
+    lake.run(source=SUBSCRIPTIONS, gold=False)
     for part in (1, 2):
         land_part(lake, part)
         lake.run()
@@ -114,7 +166,7 @@ def test_active_users_follow_the_windows_worked_by_hand(rounds: Rounds) -> None:
 
 def test_a_late_event_updates_the_days_it_reaches_and_leaves_others_files(rounds: Rounds) -> None:
     now = files_of(rounds.lake)
-    changed = {name: {day for day, _ in now[name] - rounds.files_before[name]} for name in now}
+    changed = {name: {period for period, _ in now[name] - rounds.files_before[name]} for name in now}
     hit = LATE_DAYS[2]
     assert changed["auth_daily"] == {hit}
     assert changed["active_users_daily"] == {hit + timedelta(days=n) for n in range(0, 30, 5)}
@@ -122,13 +174,52 @@ def test_a_late_event_updates_the_days_it_reaches_and_leaves_others_files(rounds
     assert [monthly[day] for day in LATE_DAYS] == [1, 1, 2, 2, 2, 2, 2, 2, 1, 1, 1, 1]
 
 
+def test_a_late_event_updates_the_later_days_of_its_user_and_leaves_those_of_others(rounds: Rounds) -> None:
+    now = files_of(rounds.lake)
+    changed = {name: {period for period, _ in now[name] - rounds.files_before[name]} for name in now}
+    assert changed["user_features_daily"] == {EARLIER[n] for n in (3, 5, 9)}
+    rows = gold(rounds.lake, "gold.user_features_daily", "earlier", "user_key, day, days_since_previous_success", "user_key, day")
+    second = min({row[0] for row in rows}, key=lambda user: sum(row[0] == user for row in rows))
+    assert [row[1:] for row in rows if row[0] == second] == [(EARLIER[1], None), (EARLIER[3], 10), (EARLIER[5], 10), (EARLIER[9], 20)]
+
+
+def test_a_late_event_updates_its_week_and_all_after_it(rounds: Rounds) -> None:
+    before = {week for week, _ in rounds.files_before["retention_weekly"]}
+    now = files_of(rounds.lake)["retention_weekly"]
+    monday = EARLIER[3] - timedelta(days=EARLIER[3].weekday())
+    assert {week for week, _ in now - rounds.files_before["retention_weekly"]} == {week for week in before if week >= monday}
+
+
+def test_a_subscription_is_billed_in_the_months_of_its_tenant(rounds: Rounds) -> None:
+    columns = "month, monthly_active_users, attempts, tenant_subscriptions, tenant_quantity"
+    assert gold(rounds.lake, "gold.usage_and_billing_monthly", "active", columns, "month") == [(date(2026, 3, 1), 3, 4, 1, 3)]
+
+
 def test_incremental_equals_full_after_fifty_shuffles_of_late_arrivals(rounds: Rounds) -> None:
     assert_incremental_equals_full(rounds.lake)
 
 
+def test_the_shuffles_have_signals_of_every_kind(rounds: Rounds) -> None:
+    found = rounds.lake.rows("select distinct signal from gold.security_signals where tenant_id like 'shuffled%'")
+    assert {row["signal"] for row in found} == set(table("gold.security_signals").column("signal").values)
+
+
+def test_the_shuffles_have_journeys_by_coordinates_and_by_country(rounds: Rounds) -> None:
+    found = rounds.lake.rows("select distinct speed_reason from gold.security_signals where signal = 'impossible_travel'")
+    assert {row["speed_reason"] for row in found} == {None, "no_coordinates"}
+
+
+def test_a_country_is_the_sources_else_the_databases(rounds: Rounds) -> None:
+    found = rounds.lake.rows(
+        "select country, count_if(country_reason is not null) as unknown from gold.places_and_devices_daily "
+        "where tenant_id like 'shuffled%' group by country"
+    )
+    assert {row["country"]: row["unknown"] > 0 for row in found} == {"SE": False, "US": False, None: True}
+
+
 def assert_incremental_equals_full(lake: TestLake) -> None:
     for declared in GOLD:
-        whole = compute(lake.context, Work(declared, 0, None, taken_in(declared))).select(*declared.column_names)
+        whole = compute(lake.context, Work(declared, {}, None, taken_in(lake.settings, declared))).select(*declared.column_names)
         kept = lake.context.session.table(declared.name).select(*declared.column_names)
         assert whole.exceptAll(kept).count() == 0, declared.name
         assert kept.exceptAll(whole).count() == 0, declared.name
@@ -140,14 +231,19 @@ def test_gold_counts_only_live_plausible_attempts(rounds: Rounds) -> None:
 
 
 def test_a_table_that_has_taken_in_its_input_has_nothing_to_do(rounds: Rounds) -> None:
-    assert aggregate(rounds.lake.context, table("gold.auth_daily")) is None
+    assert {t.name: aggregate(rounds.lake.context, t) for t in GOLD} == dict.fromkeys(t.name for t in GOLD)
 
 
-def test_a_new_definition_starts_afresh() -> None:
+def test_a_new_definition_starts_afresh(lake: TestLake) -> None:
     declared = table("gold.auth_daily")
     assert declared.definition
     raised = replace(declared, definition=replace(declared.definition, version=declared.definition.version + 1))
-    assert taken_in(raised) != taken_in(declared)
+    assert taken_in(lake.settings, raised) != taken_in(lake.settings, declared)
+
+
+def test_the_first_database_of_places_starts_the_tables_afresh_that_are_made_from_places(lake: TestLake, placing: TestLake) -> None:
+    moved = {t.name for t in GOLD if taken_in(lake.settings, t) != taken_in(placing.settings, t)}
+    assert moved == {"gold.places_and_devices_daily", "gold.security_signals"}
 
 
 def test_the_zone_of_a_tenant_is_fixed_once_its_data_have_come(lake: TestLake) -> None:

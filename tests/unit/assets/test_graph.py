@@ -21,7 +21,14 @@ GRAPH = {
     "gold.user_days": {"silver.auth_events"},
     "gold.auth_daily": {"silver.auth_events"},
     "gold.auth_hourly": {"silver.auth_events"},
+    "gold.signin_funnel_daily": {"silver.auth_events"},
+    "gold.failure_reasons_daily": {"silver.auth_events"},
+    "gold.places_and_devices_daily": {"silver.auth_events"},
     "gold.active_users_daily": {"gold.user_days"},
+    "gold.user_features_daily": {"gold.user_days"},
+    "gold.retention_weekly": {"gold.user_features_daily"},
+    "gold.usage_and_billing_monthly": {"gold.user_features_daily", "gold.auth_daily", "silver.billing_subscriptions"},
+    "gold.security_signals": {"silver.auth_events", "gold.user_features_daily"},
 }
 
 
