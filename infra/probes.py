@@ -37,11 +37,12 @@ def store(settings: Settings) -> None:
 
 def metastore(settings: Settings) -> None:
     """The catalog names its schemas."""
-    from infra.hive_client import HiveError, schemas
+    from lakehouse.metastore import HiveError, Metastore
 
     _listening(settings.metastore_uri or "", "metastore")
     try:
-        schemas(settings.metastore_uri or "", timeout=TIMEOUT_SECONDS)
+        with Metastore(settings.metastore_uri or "", timeout=TIMEOUT_SECONDS) as catalog:
+            catalog.schemas()
     except HiveError as error:
         raise NotReady(f"The metastore does not name its schemas: {error}") from error
 

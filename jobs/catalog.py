@@ -7,17 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 
 from jobs.context import Context
-from lakehouse.delta import DeltaLog, create_schemas, create_table, migrate_table, register_table
-from lakehouse.errors import ConfigurationError
+from lakehouse.delta import DeltaLog, address, create_table, migrate_table, register_tables
+from lakehouse.errors import ConfigurationError, InfrastructureError
+from lakehouse.metastore import HiveError, Metastore
 from lakehouse.ops.store import OpsWriter
 from lakehouse.settings import Settings
 from lakehouse.sources import declared_tables
 from lakehouse.spark import tune
 from lakehouse.stamp import catalog_stamp
-from lakehouse.tables import SPARK_LAYERS, Table
+from lakehouse.tables import SPARK_LAYERS, Layer, Table
 from lakehouse.tables.migration import Migration
 
 CREATORS = 4
@@ -53,7 +53,10 @@ def make_tables(context: Context, tables: Sequence[Table]) -> None:
     for migration in (m for m in migrations if m.declared in facts):
         writer.migrate_table(migration)
     with context.infrastructure_errors():
-        _create(context, tables, made={t.name for t in facts} | {m.declared.name for m in migrations})
+        made = {t.name for t in facts} | {m.declared.name for m in migrations}
+        with ThreadPoolExecutor(CREATORS) as pool:
+            list(pool.map(lambda declared: create_table(context.settings, declared), (t for t in tables if t.name not in made)))
+        _register(context, tables)
         for migration in (m for m in migrations if m.declared not in facts):
             _migrate(context, migration)
 
@@ -73,12 +76,19 @@ def _refuse(migrations: Sequence[Migration]) -> None:
         )
 
 
-def _create(context: Context, tables: Sequence[Table], made: set[str]) -> None:
-    session, settings = context.session, context.settings
-    create_schemas(session, settings)
-    new, known = (partial(create, session, settings) for create in (create_table, register_table))
-    with ThreadPoolExecutor(CREATORS) as pool:
-        list(pool.map(lambda declared: known(declared) if declared.name in made else new(declared), tables))
+def _register(context: Context, tables: Sequence[Table]) -> None:
+    settings = context.settings
+    if settings.metastore_uri is None:
+        register_tables(context.session, settings, tables)
+        return
+    try:
+        with Metastore(settings.metastore_uri) as catalog:
+            for layer in Layer:
+                catalog.create_schema(layer.value, settings.lake_uri(layer.value))
+            for declared in tables:
+                catalog.create_delta_table(declared.name, address(settings, declared), declared.description)
+    except HiveError as error:
+        raise InfrastructureError(f"the metastore did not take the catalog: {error}", next_step="run `lakehouse status`") from error
 
 
 def _migrate(context: Context, migration: Migration) -> None:

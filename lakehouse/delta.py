@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
@@ -23,10 +23,11 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import StructType
 
-from lakehouse.delta_rs import open_table
+from lakehouse.arrow import arrow_schema
+from lakehouse.delta_rs import open_table, table_uri
 from lakehouse.errors import ConfigurationError, InfrastructureError
 from lakehouse.settings import Settings
-from lakehouse.store import s3_client
+from lakehouse.store import delta_rs_options, s3_client
 from lakehouse.tables import Column, Layer, Table
 from lakehouse.tables.migration import Migration, StoredColumn, StoredTable
 
@@ -95,21 +96,28 @@ def address(settings: Settings, table: Table) -> str:
     return settings.lake_uri(table.key_prefix)
 
 
-def create_schemas(session: SparkSession, settings: Settings) -> None:
-    """Create the catalog's schemas, one per layer."""
+def create_table(settings: Settings, table: Table) -> None:
+    """Make a table that has no log yet; without Spark, which takes a second for it. Every column takes nulls: contracts judge rows."""
+    DeltaTable.create(
+        table_uri(settings, table),
+        schema=pa.schema([field.with_nullable(True) for field in arrow_schema(table)]),
+        mode="ignore",
+        partition_by=list(table.partition_by),
+        description=table.description,
+        configuration=_properties(table),
+        storage_options=delta_rs_options(settings),
+    )
+
+
+def register_tables(session: SparkSession, settings: Settings, tables: Iterable[Table]) -> None:
+    """Put tables that have their logs into the catalog behind Spark, with the schemas, one per layer.
+
+    For a catalog that is no Hive metastore, or not known as one here; else lakehouse.metastore does the same at once.
+    """
     for layer in Layer:
         session.sql(f"create schema if not exists {identifier(layer.value)} location {quoted(settings.lake_uri(layer.value))}").collect()
-
-
-def create_table(session: SparkSession, settings: Settings, table: Table) -> None:
-    """Make a table that has no files yet, and put it into the catalog."""
-    columns = ", ".join(map(_column, table.columns))
-    session.sql(f"create table if not exists {qualified(table)} ({columns}) {_storage(settings, table)}").collect()
-
-
-def register_table(session: SparkSession, settings: Settings, table: Table) -> None:
-    """Put a table that has its files into the catalog, as its log tells it."""
-    session.sql(f"create table if not exists {qualified(table)} using delta location {quoted(address(settings, table))}").collect()
+    for table in tables:
+        session.sql(f"create table if not exists {qualified(table)} using delta location {quoted(address(settings, table))}").collect()
 
 
 def migrate_table(session: SparkSession, settings: Settings, migration: Migration) -> None:
