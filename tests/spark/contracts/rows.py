@@ -35,6 +35,7 @@ BY_NAME: dict[str, Any] = {
     "failure_ratio_30d": 0.0,
     "weeks_since": 0,
     **dict.fromkeys(("failures_1d", "failures_7d", "failures_30d"), 0),
+    **dict.fromkeys(("distance_km", "speed_kmh", "speed_reason")),
 }
 INSTEAD = {"country": "country_reason"}
 """Columns that are null in a good row where the table has the other one, which then tells why."""
