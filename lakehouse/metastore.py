@@ -31,7 +31,7 @@ class HiveError(Exception):
     """The metastore did not answer as one, or refused."""
 
 
-class _Struct(TBase):  # type: ignore[misc]
+class _Struct(TBase):
     """A structure of the metastore's interface.
 
     Args:
