@@ -22,7 +22,7 @@ from jobs.records import EMPTY_RECORDS
 from lakehouse.errors import InfrastructureError
 from lakehouse.mistakes import Location, Wrong, hint, nearest
 from lakehouse.patterns import expression
-from lakehouse.sources import Source, TimeText
+from lakehouse.sources import COPY, Source, TimeText
 from lakehouse.spark import is_spark_gone
 from lakehouse.tables import TABLES
 
@@ -60,8 +60,8 @@ def wrong_expressions(session: SparkSession, source: Source) -> list[Wrong]:
     mapped, wrong_again = _with_derived(stored, source)
     told = {one.location for one in wrong}
     wrong += [one for one in wrong_again if one.location not in told]
-    wrong += _analysed(identified.withColumn("landed_on", F.current_date()), _identity(source))
-    wrong += _analysed(mapped.withColumn("copy", F.lit(1)), list(_mapping(source)))
+    wrong += _analysed(identified.drop(COPY).withColumn("landed_on", F.current_date()), _identity(source))
+    wrong += _analysed(mapped, list(_mapping(source)))
     return [*wrong, *_wrong_format(session, source), *_wrong_pattern(session, source)]
 
 

@@ -12,8 +12,9 @@ from jobs.expressions import explained, quiet_errors, wrong_expressions
 from jobs.preview import preview
 from lakehouse.settings import SHIPPED_SOURCES
 from lakehouse.sources import mistakes_at, read_source
+from tests.pulling import EXAMPLE
 
-SHIPPED = sorted(SHIPPED_SOURCES.glob("*.yaml"))
+SHIPPED = [*sorted(SHIPPED_SOURCES.glob("*.yaml")), EXAMPLE]
 
 GOOD = """\
 name: probe

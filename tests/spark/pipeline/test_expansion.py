@@ -42,7 +42,7 @@ def test_the_books_count_what_a_record_adds_and_what_cannot_be_used_waits_in_qua
     kept_out = lake.rows(f"select layer, _row, reasons, detail from bronze.quarantine where tenant_id = '{tenant}' order by _row")
     assert [(row["layer"], row["_row"], row["reasons"]) for row in kept_out] == [
         ("silver", 3, ["unusable"]),
-        ("bronze", 5, ["event_time.missing", "event_date.missing", "time_quality.missing", "unparseable"]),
+        ("bronze", 5, ["event_time.missing", "event_date.missing", "unparseable"]),
     ]
     assert kept_out[0]["detail"] == "stands for more than 10000 events"
 
