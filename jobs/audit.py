@@ -57,12 +57,16 @@ def audit(
 
 def record_checks(context: Context, pipeline: str, declared: Table, facts: Facts, results: Sequence[CheckResult]) -> None:
     """Record results of checks of a table, and count their outcomes."""
-    version = contract_for(declared).version
+    record_results(context, pipeline, declared.name, contract_for(declared).version, facts, results)
+
+
+def record_results(context: Context, pipeline: str, name: str, version: str, facts: Facts, results: Sequence[CheckResult]) -> None:
+    """Record results of checks of whatever a step makes, under the version of what they were held against, and count their outcomes."""
     context.writer.append("ops.check_results", [
         {
             "run_id": context.run.run_id,
             "pipeline": pipeline,
-            "table_name": declared.name,
+            "table_name": name,
             "batch_id": facts.batch_id,
             "contract_version": version,
             **asdict(result),

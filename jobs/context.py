@@ -107,14 +107,15 @@ class Context:
         """Give up a session that has died, with what was staged in it."""
         if self._session is not None:
             abandon(self._session)
-        self._session = None
-        self.staged.clear()
-        self.kept.clear()
+        self._clear()
 
     def close(self) -> None:
         """End the session on the server; staged records are given up there."""
         if self._session is not None:
             self._session.stop()
+        self._clear()
+
+    def _clear(self) -> None:
         self._session = None
         self.staged.clear()
         self.kept.clear()

@@ -11,10 +11,11 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections import defaultdict
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from dq_checks import CheckResult, Outcome, Severity
+from jobs.audit import record_results
 from jobs.context import Context
 from lakehouse.database import Bounds, Snapshot, Start, snapshot
 from lakehouse.errors import DataError
@@ -217,28 +218,19 @@ class _Pull:
         for name, rows in found.items():
             if rows:
                 log.warning("%s: %s: %d rows; expected is %s", self.source.name, name, rows, EXPECTED[name])
-        warned = sum(bool(rows) for rows in found.values())
-        self.facts.add(checks_passed=len(found) - warned, checks_warned=warned)
-        self._record_checks(found, read.rows)
-
-    def _record_checks(self, found: Mapping[str, int], rows_read: int) -> None:
+        results = [self._result(name, rows, read.rows) for name, rows in found.items()]
         version = hashlib.sha256(self._declared.model_dump_json().encode()).hexdigest()[:HASH_SHOWN]
-        self.facts.contract_version = version
-        self.context.writer.append("ops.check_results", [
-            {
-                "run_id": self.context.run.run_id,
-                "pipeline": self.source.name,
-                "table_name": self.source.landing,
-                "contract_version": version,
-                "check_name": name,
-                "check_type": "pull",
-                "column_name": self._declared.tenant_column if name == "tenant.is_none" else self._declared.cursor,
-                "severity": "warn",
-                "outcome": "warned" if rows else "passed",
-                "expected": EXPECTED[name],
-                "observed": float(rows),
-                "rows_tested": rows_read,
-                "rows_failed": rows,
-            }
-            for name, rows in found.items()
-        ])  # fmt: skip
+        record_results(self.context, self.source.name, self.source.landing, version, self.facts, results)
+
+    def _result(self, name: str, rows: int, rows_read: int) -> CheckResult:
+        return CheckResult(
+            check_name=name,
+            check_type="pull",
+            column_name=self._declared.tenant_column if name == "tenant.is_none" else self._declared.cursor,
+            severity=Severity.WARN,
+            outcome=Outcome.WARNED if rows else Outcome.PASSED,
+            expected=EXPECTED[name],
+            observed=float(rows),
+            rows_tested=rows_read,
+            rows_failed=rows,
+        )

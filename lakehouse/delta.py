@@ -23,11 +23,12 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import StructType
 
+from lakehouse import delta_rs
 from lakehouse.arrow import arrow_schema
-from lakehouse.delta_rs import open_table, table_uri
+from lakehouse.delta_rs import open_table
 from lakehouse.errors import ConfigurationError, InfrastructureError
 from lakehouse.settings import Settings
-from lakehouse.store import delta_rs_options, s3_client
+from lakehouse.store import s3_client
 from lakehouse.tables import Column, Layer, Table
 from lakehouse.tables.migration import Migration, StoredColumn, StoredTable
 
@@ -98,15 +99,8 @@ def address(settings: Settings, table: Table) -> str:
 
 def create_table(settings: Settings, table: Table) -> None:
     """Make a table that has no log yet; without Spark, which takes a second for it. Every column takes nulls: contracts judge rows."""
-    DeltaTable.create(
-        table_uri(settings, table),
-        schema=pa.schema([field.with_nullable(True) for field in arrow_schema(table)]),
-        mode="ignore",
-        partition_by=list(table.partition_by),
-        description=table.description,
-        configuration=_properties(table),
-        storage_options=delta_rs_options(settings),
-    )
+    nullable = pa.schema([field.with_nullable(True) for field in arrow_schema(table)])
+    delta_rs.create_table(settings, table, nullable, _properties(table))
 
 
 def register_tables(session: SparkSession, settings: Settings, tables: Iterable[Table]) -> None:

@@ -1,10 +1,13 @@
-"""Delta tables opened without Spark: their address, and tables that stay open between uses.
+"""Delta tables made and opened without Spark: their address, and tables that stay open between uses.
 
 Does not belong here: what is read from them or appended to them.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+import pyarrow as pa
 from deltalake import DeltaTable
 
 from lakehouse.settings import Settings
@@ -20,6 +23,19 @@ def table_uri(settings: Settings, declared: Table) -> str:
 def open_table(settings: Settings, declared: Table) -> DeltaTable:
     """A table at its newest version. Raises deltalake's TableNotFoundError where there is none."""
     return DeltaTable(table_uri(settings, declared), storage_options=delta_rs_options(settings))
+
+
+def create_table(settings: Settings, declared: Table, schema: pa.Schema, properties: Mapping[str, str]) -> None:
+    """Make a table that has no log yet; nothing where it has one."""
+    DeltaTable.create(
+        table_uri(settings, declared),
+        schema=schema,
+        mode="ignore",
+        partition_by=list(declared.partition_by),
+        description=declared.description,
+        configuration=dict(properties),
+        storage_options=delta_rs_options(settings),
+    )
 
 
 class OpenTables:

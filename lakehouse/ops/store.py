@@ -24,11 +24,10 @@ from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundErr
 from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from lakehouse.arrow import arrow_schema, arrow_table
-from lakehouse.delta_rs import OpenTables, open_table, table_uri
+from lakehouse.delta_rs import OpenTables, create_table, open_table
 from lakehouse.errors import InfrastructureError
 from lakehouse.ops.processes import is_running, this_host, this_process
 from lakehouse.settings import Settings
-from lakehouse.store import delta_rs_options
 from lakehouse.tables import TABLES, Layer, Table, table
 from lakehouse.tables.migration import Migration
 
@@ -81,15 +80,7 @@ class OpsWriter:
         """Create the tables that are not there yet. Raises InfrastructureError when the store does not answer."""
         with facts_store_errors("creating the ops tables"):
             for declared in tables:
-                DeltaTable.create(
-                    table_uri(self._settings, declared),
-                    schema=arrow_schema(declared),
-                    mode="ignore",
-                    partition_by=list(declared.partition_by),
-                    description=declared.description,
-                    configuration=RETENTION,
-                    storage_options=delta_rs_options(self._settings),
-                )
+                create_table(self._settings, declared, arrow_schema(declared), RETENTION)
 
     def migrate_table(self, migration: Migration) -> None:
         """Add the columns that the table has not, and bring comments in step. Raises InfrastructureError when the store does not answer."""

@@ -19,19 +19,22 @@ INGEST_DATE = Column("_ingest_date", "date", "Day of `_ingested_at` (UTC).", req
 TENANT_ID = Column("tenant_id", "string", "Customer of the provider that owns the row, from the landing path.", required=True)
 SOURCE = Column("source", "string", "Name of the source declaration.", required=True)
 USER_KEY = Column("user_key", "string", "HMAC-SHA256 of the user's identity under the tenant's key, in hex.")
+EVENT_DATE = Column("event_date", "date", "Day of `event_time` (UTC).", required=True)
+TIME_QUALITIES = ("plausible", "too_early", "too_late")
+TIME_QUALITY = Column(
+    "time_quality",
+    "string",
+    "Whether the event time is plausible; implausible rows stay out of gold.",
+    required=True,
+    values=TIME_QUALITIES,
+)
 
 BRONZE_COLUMNS = (
     TENANT_ID,
     Column("event_id", "string", "Identity of the record within tenant and source.", required=True),
     Column("event_time", "timestamp", "When the event happened (UTC).", required=True),
-    Column("event_date", "date", "Day of `event_time` (UTC).", required=True),
-    Column(
-        "time_quality",
-        "string",
-        "Whether the event time is plausible; implausible rows stay out of gold.",
-        required=True,
-        values=("plausible", "too_early", "too_late"),
-    ),
+    EVENT_DATE,
+    TIME_QUALITY,
     USER_KEY,
     Column("raw", "string", "The record as text, as it came.", pii=True, required=True),
     Column("raw_hash", "long", "xxHash64 of `raw`; with the event id it tells a repeated record from a changed one.", required=True),

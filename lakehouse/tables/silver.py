@@ -5,7 +5,7 @@ Does not belong here: how a source maps to these columns (assets/sources), or ra
 
 from __future__ import annotations
 
-from lakehouse.tables.bronze import INGESTED_AT, PLACE, SOURCE, TENANT_ID, USER_KEY
+from lakehouse.tables.bronze import EVENT_DATE, INGESTED_AT, PLACE, SOURCE, TENANT_ID, TIME_QUALITIES, TIME_QUALITY, USER_KEY
 from lakehouse.tables.model import Column, Sla, Table
 
 LINEAGE = (*PLACE, INGESTED_AT, Column("mapping_version", "int", "Version of the source's mapping that made the row.", required=True))
@@ -31,9 +31,8 @@ AUTH_EVENTS = Table(
         Column("project_id", "string", "Project, account or organisation of the provider in which it happened.", required=True),
         Column("environment", "string", "Live or test.", required=True, values=("live", "test")),
         Column("event_time", "timestamp", "When the event happened (UTC).", required=True),
-        Column("event_date", "date", "Day of `event_time` (UTC).", required=True),
-        Column("time_quality", "string", "Whether the event time is plausible; implausible rows stay out of gold.",
-               required=True, values=("plausible", "too_early", "too_late")),
+        EVENT_DATE,
+        TIME_QUALITY,
         Column("action", "string", "The source's own name of the event.", required=True),
         Column("activity", "string", "What was attempted.", required=True, values=ACTIVITIES),
         Column("auth_method", "string", "How the user proved who they are.", required=True, values=AUTH_METHODS),
@@ -62,22 +61,6 @@ AUTH_EVENTS = Table(
     sla=Sla(fresh_within_minutes=60),
 )  # fmt: skip
 
-CURRENCY = Column("currency", "string", "ISO 4217 code, lower case.")
-IS_LIVE = Column("is_live", "boolean", "Live mode rather than test mode.")
-IS_DELETED = Column("is_deleted", "boolean", "Deleted in the billing system.")
-CREATED_AT = Column("created_at", "timestamp", "When it was created (UTC).")
-PERIOD = (
-    Column("period_start", "timestamp", "Start of the period that it is for (UTC)."),
-    Column("period_end", "timestamp", "End of the period that it is for (UTC)."),
-)
-METADATA = Column("metadata", "string", "Names and values that the provider has attached, as a JSON object.", pii=True)
-AS_OF = Column("as_of", "timestamp", "When this state was read from the billing system (UTC).", required=True)
-
-
-def _amount(name: str, description: str, *, required: bool = False) -> Column:
-    return Column(name, "long", description, unit="smallest unit of the currency", required=required)
-
-
 WEB_REQUESTS = Table(
     name="silver.web_requests",
     description="One row per request that a web server logged.",
@@ -86,9 +69,8 @@ WEB_REQUESTS = Table(
         SOURCE,
         Column("event_id", "string", "Identity of the request within tenant and source.", required=True),
         Column("event_time", "timestamp", "When the request came (UTC).", required=True),
-        Column("event_date", "date", "Day of `event_time` (UTC).", required=True),
-        Column("time_quality", "string", "Whether the event time is plausible.",
-               required=True, values=("plausible", "too_early", "too_late")),
+        EVENT_DATE,
+        Column("time_quality", "string", "Whether the event time is plausible.", required=True, values=TIME_QUALITIES),
         Column("method", "string", "HTTP method; null where what came is no HTTP request."),
         Column("path", "string", "What was asked for, up to the question mark, as the server wrote it.", pii=True),
         Column("query", "string", "What follows the question mark.", pii=True),
@@ -107,6 +89,22 @@ WEB_REQUESTS = Table(
     key=("tenant_id", "source", "event_id"),
     partition_by=("event_date",),
 )  # fmt: skip
+
+CURRENCY = Column("currency", "string", "ISO 4217 code, lower case.")
+IS_LIVE = Column("is_live", "boolean", "Live mode rather than test mode.")
+IS_DELETED = Column("is_deleted", "boolean", "Deleted in the billing system.")
+CREATED_AT = Column("created_at", "timestamp", "When it was created (UTC).")
+PERIOD = (
+    Column("period_start", "timestamp", "Start of the period that it is for (UTC)."),
+    Column("period_end", "timestamp", "End of the period that it is for (UTC)."),
+)
+METADATA = Column("metadata", "string", "Names and values that the provider has attached, as a JSON object.", pii=True)
+AS_OF = Column("as_of", "timestamp", "When this state was read from the billing system (UTC).", required=True)
+
+
+def _amount(name: str, description: str, *, required: bool = False) -> Column:
+    return Column(name, "long", description, unit="smallest unit of the currency", required=required)
+
 
 BILLING_CUSTOMERS = Table(
     name="silver.billing_customers",
