@@ -11,6 +11,7 @@ from pyspark.sql import SparkSession
 from jobs.gold.sign_ins import user_days
 from jobs.gold.signals import security_signals
 from jobs.gold.users import user_features_daily
+from lakehouse.spark import checkpoint
 from lakehouse.tables.gold.signals import RULE_VERSION
 from tests.spark.gold.frames import Row, by_case, events
 
@@ -218,7 +219,7 @@ CASES: dict[str, tuple[list[Row], list[tuple[Any, ...]]]] = {
 def made(spark: SparkSession) -> dict[str, list[tuple[Any, ...]]]:
     zones = {case: "America/New_York" for case in CASES if "New York" in case}
     # What arrives first must not matter: the order is turned round, the ids stay.
-    steps = events(spark, {case: steps for case, (steps, _) in CASES.items()}, zones).orderBy("event_id", ascending=False).localCheckpoint()
+    steps = checkpoint(events(spark, {case: steps for case, (steps, _) in CASES.items()}, zones).orderBy("event_id", ascending=False))
     return by_case(security_signals(steps, user_features_daily(user_days(steps))), *COLUMNS)
 
 

@@ -9,6 +9,7 @@ import pytest
 from pyspark.sql import DataFrame, SparkSession
 
 from jobs.gold.users import retention_weekly, usage_and_billing_monthly, user_features_daily
+from lakehouse.spark import checkpoint
 from lakehouse.tables import table
 from tests.spark.gold.frames import Row, by_case, day, frame, user_days
 
@@ -53,7 +54,7 @@ CASES: dict[str, list[Row]] = {
 @pytest.fixture(scope="module")
 def features(spark: SparkSession) -> DataFrame:
     days = [{"tenant_id": case, **row} for case, rows in CASES.items() for row in rows]
-    return user_features_daily(user_days(spark, days)).localCheckpoint()
+    return checkpoint(user_features_daily(user_days(spark, days)))
 
 
 def of(made: DataFrame, case: str, *columns: str) -> list[tuple[Any, ...]]:
@@ -144,7 +145,7 @@ def monthly(spark: SparkSession, features: DataFrame) -> DataFrame:
     subscriptions = frame(spark, table("silver.billing_subscriptions"), {}, known)
     daily = features.groupBy("tenant_id", "project_id", "day", "time_zone").agg({"attempts_1d": "sum", "successes_1d": "sum"})
     daily = daily.withColumnsRenamed({"sum(attempts_1d)": "attempts", "sum(successes_1d)": "successes"})
-    return usage_and_billing_monthly(features, daily, subscriptions).localCheckpoint()
+    return checkpoint(usage_and_billing_monthly(features, daily, subscriptions))
 
 
 BILLED = ("month", "monthly_active_users", "attempts", "successes", "tenant_subscriptions", "tenant_quantity")
