@@ -23,7 +23,7 @@ from jobs.gold.sign_ins import USER, located, sign_ins
 from jobs.places import places_of
 from jobs.reach import AUTH_EVENTS, Work, days_of, days_to_read, plan, zones
 from lakehouse import failpoints
-from lakehouse.delta import DeltaLog, replace
+from lakehouse.delta import DeltaLog, DeltaLogs, replace
 from lakehouse.ops.runs import Facts
 from lakehouse.spark import checkpoint, tune
 from lakehouse.tables import Table, table
@@ -46,14 +46,14 @@ def compute(context: Context, work: Work) -> DataFrame:
     """The rows of a gold table for the periods of the work."""
     declared = work.declared
     rows = TRANSFORMS[declared.name](*(_rows(context, work, table(name)) for name in declared.inputs))
-    return _only(rows, declared.partition_by[0], work.periods)
+    return _only(rows, declared.recomputed_by, work.periods)
 
 
 def _rows(context: Context, work: Work, source: Table) -> DataFrame:
     """The rows of an input that the periods of the work are made from; of the auth events those of sign-ins."""
     days = days_to_read(work, source)
     if source.name == AUTH_EVENTS:
-        signed_in = _sign_ins(context, work.versions.get(source.name), days)
+        signed_in = _sign_ins(context, work.logs, work.versions.get(source.name), days)
         is_located = work.declared.definition and work.declared.definition.is_located
         return located(signed_in, places_of(context, signed_in)) if is_located else signed_in
     rows = context.session.table(source.name)
@@ -84,14 +84,14 @@ MOST_KEPT = 500_000
 """Events that are kept for the other tables of a run, in some 200 MB; to read more of them again is no dearer than to keep them."""
 
 
-def _sign_ins(context: Context, version: int | None, days: set[date] | None) -> DataFrame:
+def _sign_ins(context: Context, logs: DeltaLogs, version: int | None, days: set[date] | None) -> DataFrame:
     """The events of sign-ins of some days; all for None. Few are read once in a run."""
     source = table(AUTH_EVENTS)
     kept = context.kept.get(SignIns)
     if kept and kept.cover(version, days):
         return _only(kept.rows, source.partition_by[0], days)
     rows = sign_ins(_only(context.session.table(source.name), source.partition_by[0], days), zones(context))
-    if version is None or DeltaLog(context.settings, source).row_count(days) > MOST_KEPT:
+    if version is None or logs[source].row_count(days) > MOST_KEPT:
         return rows
     kept = SignIns(version, None if days is None else frozenset(days), checkpoint(rows))
     context.kept[SignIns] = kept
@@ -103,14 +103,20 @@ def _only(rows: DataFrame, column: str, days: Collection[date] | None) -> DataFr
     return rows if days is None else rows.where(F.col(column).isin(sorted(days)))
 
 
-def _rows_to_read(context: Context, work: Work) -> int:
+def _rows_to_read(work: Work) -> int:
     """Rows of the inputs in the partitions that the work reads."""
-    return sum(DeltaLog(context.settings, source).row_count(days_to_read(work, source)) for source in map(table, work.declared.inputs))
+    return sum(work.logs[source].row_count(days_to_read(work, source)) for source in map(table, work.declared.inputs))
+
+
+def _laid_out(rows: DataFrame, declared: Table) -> DataFrame:
+    """Rows as they are written: a file for each partition, or few files that each hold neighbouring periods."""
+    by = F.col(declared.recomputed_by)
+    return rows.repartition(by) if declared.partition_by else rows.repartitionByRange(by)
 
 
 def _publish(context: Context, work: Work, facts: Facts) -> None:
     declared = work.declared
-    facts.rows_read = _rows_to_read(context, work)
+    facts.rows_read = _rows_to_read(work)
     tune(context.session, facts.rows_read)
     facts.input_versions = json.dumps(dict(work.versions))
     facts.partition = "all days" if work.periods is None else f"{min(work.periods)}..{max(work.periods)}"
@@ -119,13 +125,13 @@ def _publish(context: Context, work: Work, facts: Facts) -> None:
     audit(context, PIPELINE, declared, view, Stage.BATCH, facts, {})
     failpoints.reached(failpoints.STAGED)
     about = {"transaction": work.transaction, "version": work.version, "inputs": dict(work.versions), "run_id": context.run.run_id}
-    before = DeltaLog(context.settings, declared)
-    replace(computed.repartition(declared.partition_by[0]), context.settings, declared, work.where, work.transaction, work.version, about)
+    replace(_laid_out(computed, declared), context.settings, declared, work.where, work.transaction, work.version, about)
     failpoints.reached(failpoints.PUBLISHED)
     after = DeltaLog(context.settings, declared)
-    facts.version_before, facts.version_after = before.version, after.version
+    facts.version_before, facts.version_after = work.logs[declared].version, after.version
     if commit := after.commit_of(work.transaction, work.version):
-        facts.add(rows_inserted=commit.count("numOutputRows"), rows_updated=0, rows_deleted=commit.count("numDeletedRows"))
+        inserted = commit.count("numOutputRows") - commit.count("numCopiedRows")
+        facts.add(rows_inserted=inserted, rows_updated=0, rows_deleted=commit.count("numDeletedRows"))
         facts.bytes_written, facts.files_written = commit.count("numOutputBytes"), commit.count("numFiles")
-    judge_published(context, PIPELINE, declared, facts, before.version, within=view)
+    judge_published(context, PIPELINE, declared, facts, facts.version_before, within=view)
     lineage(context, declared.name, after.version, dict(work.versions))

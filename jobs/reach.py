@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from zoneinfo import ZoneInfo
 
@@ -29,12 +29,13 @@ AUTH_EVENTS = "silver.auth_events"
 
 @dataclass(frozen=True)
 class Work:
-    """What a gold table has to take in: the versions of its inputs, and the values of its partition column to recompute (None: all)."""
+    """What a gold table has to take in: the versions of its inputs, the periods to recompute (None: all), and the logs that say so."""
 
     declared: Table
     versions: Mapping[str, int]
     periods: frozenset[date] | None
     transaction: str
+    logs: DeltaLogs = field(compare=False, repr=False)
 
     @property
     def version(self) -> int:
@@ -47,7 +48,7 @@ class Work:
         if self.periods is None:
             return None
         literals = ", ".join(f"date'{period.isoformat()}'" for period in sorted(self.periods))
-        return f"{self.declared.partition_by[0]} in ({literals})"
+        return f"{self.declared.recomputed_by} in ({literals})"
 
 
 def plan(context: Context, declared: Table) -> Work | None:
@@ -57,7 +58,7 @@ def plan(context: Context, declared: Table) -> Work | None:
     transaction = taken_in(context.settings, declared)
     known = _known(logs[declared], declared, transaction, versions)
     if known is None:
-        return Work(declared, versions, None, transaction) if versions[declared.inputs[0]] else None
+        return Work(declared, versions, None, transaction, logs) if versions[declared.inputs[0]] else None
     periods: set[date] = set()
     for source in map(table, declared.inputs):
         if versions[source.name] <= known[source.name]:
@@ -65,9 +66,9 @@ def plan(context: Context, declared: Table) -> Work | None:
         changes = logs[source].changes_since(known[source.name])
         reached = _reached(context, declared, logs[source], source, known[source.name], changes) if changes else None
         if reached is None:
-            return Work(declared, versions, None, transaction)
+            return Work(declared, versions, None, transaction, logs)
         periods |= reached
-    return Work(declared, versions, frozenset(periods), transaction) if periods else None
+    return Work(declared, versions, frozenset(periods), transaction, logs) if periods else None
 
 
 def is_behind(logs: DeltaLogs, declared: Table) -> bool:
@@ -147,11 +148,15 @@ def margins(*, of: Table, to: Table) -> tuple[timedelta, timedelta]:
 
 
 def _is_utc(declared: Table) -> bool:
-    return declared.partition_by[0] == "event_date"
+    return _day_column(declared) == "event_date"
+
+
+def _day_column(declared: Table) -> str:
+    return declared.recomputed_by or declared.partition_by[0]
 
 
 def _is_same_day(declared: Table, source: Table) -> bool:
-    return declared.partition_by == source.partition_by and declared.reach.before == NOTHING == declared.reach.after
+    return _day_column(declared) == _day_column(source) and declared.reach.before == NOTHING == declared.reach.after
 
 
 def spread(days: Iterable[date], before: timedelta, after: timedelta) -> set[date]:
@@ -160,10 +165,10 @@ def spread(days: Iterable[date], before: timedelta, after: timedelta) -> set[dat
 
 
 def period_of(declared: Table, day: date) -> date:
-    """The value of a gold table's partition column for a day: the day, the Monday of its week, or the first of its month."""
-    if declared.partition_by[0] == "week":
+    """The period of a gold table that a day is in: the day, the Monday of its week, or the first of its month."""
+    if declared.recomputed_by == "week":
         return day - timedelta(days=day.weekday())
-    return day.replace(day=1) if declared.partition_by[0] == "month" else day
+    return day.replace(day=1) if declared.recomputed_by == "month" else day
 
 
 def days_of(declared: Table, period: date) -> set[date]:

@@ -117,7 +117,8 @@ def register_tables(session: SparkSession, settings: Settings, tables: Iterable[
 def migrate_table(session: SparkSession, settings: Settings, migration: Migration) -> None:
     """Bring a table and its comments in step with its declaration; nothing is written where they are.
 
-    Rows are written anew, in one commit, only where columns are renamed or widened: what readers of Delta can read stays the same.
+    Rows are written anew, in one commit, only where columns are renamed or widened or the partitions are others: what readers of Delta
+    can read stays the same.
     """
     if migration.rewrites:
         _rewrite(session, settings, migration)

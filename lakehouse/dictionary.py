@@ -33,6 +33,7 @@ def render(sources: Iterable[Source]) -> str:
 
 def _table(declared: Table) -> list[str]:
     facts = [f"* Grain: {', '.join(f'`{k}`' for k in declared.key)}." if declared.key else "* Append-only."]
+    facts += [f"* Recomputed by `{declared.recomputed_by}`."] if declared.recomputed_by and not declared.partition_by else []
     facts += [f"* Partitioned by `{'`, `'.join(declared.partition_by)}`."] if declared.partition_by else []
     facts += [f"* Made from {', '.join(f'`{i}`' for i in declared.inputs)}."] if declared.inputs else []
     facts += [f"* Fresh within {declared.sla.fresh_within_minutes} minutes."] if declared.sla else []

@@ -80,8 +80,9 @@ class Migration:
 
     @property
     def rewrites(self) -> bool:
-        """Whether rows have to be written anew: columns are renamed or widened."""
-        return bool(self.renamed) or any(stored.type != short_type(self._column(name).type) for name, stored in self.origin.items())
+        """Whether rows have to be written anew: columns are renamed or widened, or the partitions are others."""
+        widened = any(stored.type != short_type(self._column(name).type) for name, stored in self.origin.items())
+        return bool(self.renamed) or widened or self.stored.partition_by != self.declared.partition_by
 
     @property
     def commented(self) -> tuple[Column, ...]:
@@ -91,7 +92,7 @@ class Migration:
     @property
     def refusals(self) -> tuple[str, ...]:
         """Why it cannot be done, a sentence for each reason; empty where it can."""
-        return (*self._lost(), *self._retyped(), *self._repartitioned(), *self._beyond_delta_rs())
+        return (*self._lost(), *self._retyped(), *self._beyond_delta_rs())
 
     def _column(self, name: str) -> Column:
         return self.declared.column(name)
@@ -110,17 +111,9 @@ class Migration:
             if wanted != stored.type and wanted not in WIDER.get(stored.type, ()):
                 yield f"column {name} is stored as {stored.type} and declared as {wanted}, which does not hold each of its values"
 
-    def _repartitioned(self) -> Iterator[str]:
-        for former, name in self.renamed.items():
-            if former in self.stored.partition_by:
-                yield f"column {former} cannot become {name}: the table's files are laid out by it"
-        present = tuple(self.renamed.get(name, name) for name in self.stored.partition_by)
-        if present != self.declared.partition_by:
-            yield f"it is partitioned by ({', '.join(present)}) and declared to be by ({', '.join(self.declared.partition_by)})"
-
     def _beyond_delta_rs(self) -> Iterator[str]:
         if self.rewrites and self.declared.layer in (Layer.OPS, Layer.CONTROL):
-            yield "columns of the append-only facts are only added, never renamed or widened: other processes append while it is migrated"
+            yield "columns of the append-only facts are only added, and their files stay as they are: other processes append meanwhile"
 
 
 def short_type(type_: str) -> str:

@@ -111,6 +111,8 @@ class Table:
         owner: who answers for it.
         inputs: names of the tables it is computed from.
         latest_by: for a table of entities: the column by which the newest row under a key replaces the older ones.
+        recomputed_by: for gold: the column by whose values (days, weeks, months) it is recomputed. It is partitioned by that only where
+            other tables read it in parts: a file for each day of half a year costs more than all rows of a small table.
         reach: for gold: how far a changed row of an input reaches.
     """
 
@@ -122,6 +124,7 @@ class Table:
     owner: str = "data-team"
     inputs: tuple[str, ...] = ()
     latest_by: str | None = None
+    recomputed_by: str = ""
     reach: Reach = Reach()
     sla: Sla | None = None
     definition: Definition | None = None

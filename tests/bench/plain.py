@@ -48,7 +48,7 @@ class Plain:
                 self._write(rows.repartition(*declared.partition_by), declared)
             with self._timed("gold"):
                 for declared in GOLD:
-                    self._write(self._gold_rows(session, declared).repartition(*declared.partition_by), declared)
+                    self._write(_laid_out(self._gold_rows(session, declared), declared), declared)
         finally:
             session.stop()
         return self.seconds
@@ -73,6 +73,10 @@ class Plain:
         made = {declared.name for declared in (*GOLD, table(self.source.silver.table))}
         rows = self._read(session, declared) if declared.name in made else session.createDataFrame([], declared.ddl)
         return located(sign_ins(rows, _zones(session, self.settings)), None) if declared.name == AUTH_EVENTS else rows
+
+
+def _laid_out(rows: DataFrame, declared: Table) -> DataFrame:
+    return rows.repartition(*declared.partition_by) if declared.partition_by else rows.coalesce(1)
 
 
 def _zones(session: SparkSession, settings: Settings) -> DataFrame:

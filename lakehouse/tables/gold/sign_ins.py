@@ -43,6 +43,7 @@ USER_DAYS = Table(
     ),
     key=("tenant_id", "project_id", "day", "user_key"),
     partition_by=("day",),
+    recomputed_by="day",
     inputs=("silver.auth_events",),
     sla=FRESH,
     definition=Definition(
@@ -73,6 +74,7 @@ AUTH_DAILY = Table(
     ),
     key=("tenant_id", "project_id", "day", "auth_method"),
     partition_by=("day",),
+    recomputed_by="day",
     inputs=("silver.auth_events",),
     sla=FRESH,
     definition=Definition(
@@ -97,7 +99,7 @@ AUTH_HOURLY = Table(
         USERS,
     ),
     key=("tenant_id", "project_id", "hour"),
-    partition_by=("event_date",),
+    recomputed_by="event_date",
     inputs=("silver.auth_events",),
     sla=FRESH,
     definition=Definition(
@@ -131,7 +133,7 @@ SIGNIN_FUNNEL_DAILY = Table(
                unit="s"),
     ),
     key=("tenant_id", "project_id", "day", "auth_method"),
-    partition_by=("day",),
+    recomputed_by="day",
     inputs=("silver.auth_events",),
     reach=Reach(before=timedelta(hours=2 * FLOW_HOURS), after=timedelta(hours=3 * FLOW_HOURS)),
     sla=FRESH,
@@ -168,7 +170,7 @@ FAILURE_REASONS_DAILY = Table(
         count("users", "Distinct users with such a failure.", "users"),
     ),
     key=("tenant_id", "project_id", "day", "auth_method", "failure_reason"),
-    partition_by=("day",),
+    recomputed_by="day",
     inputs=("silver.auth_events",),
     sla=FRESH,
     definition=Definition(
@@ -199,7 +201,7 @@ PLACES_AND_DEVICES_DAILY = Table(
         USERS,
     ),
     key=("tenant_id", "project_id", "day", "country", "country_reason", "device"),
-    partition_by=("day",),
+    recomputed_by="day",
     inputs=("silver.auth_events",),
     sla=FRESH,
     definition=Definition(

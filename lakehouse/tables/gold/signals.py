@@ -73,7 +73,7 @@ SECURITY_SIGNALS = Table(
         Column("rule_version", "int", "Version of the rules that made it.", unit="version", required=True),
     ),
     key=("tenant_id", "project_id", "signal", "subject", "event_date"),
-    partition_by=("event_date",),
+    recomputed_by="event_date",
     inputs=("silver.auth_events", "gold.user_features_daily"),
     reach=Reach(before=BURST_WINDOW, after=max(2 * BURST_WINDOW, TRAVEL_WINDOW, DAY_WINDOW)),
     definition=Definition(

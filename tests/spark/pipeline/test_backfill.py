@@ -39,7 +39,7 @@ def kept_out(lake: TestLake, tenant: str) -> list[tuple[str, str]]:
 
 def files_after(lake: TestLake) -> set[str]:
     """Data files of the days behind the one that is mapped again."""
-    after = {"silver.auth_events": "event_date", "gold.auth_daily": "day", "gold.auth_hourly": "event_date", "gold.user_days": "day"}
+    after = {"silver.auth_events": "event_date", "gold.auth_daily": "day", "gold.user_days": "day"}
     return {row["file"] for name, column in after.items() for row in lake.rows(FILES.format(name, column, "2023-04-12"))}
 
 

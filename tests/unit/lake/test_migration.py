@@ -65,9 +65,18 @@ def test_of_two_stored_former_names_the_other_would_be_lost() -> None:
 def test_every_reason_is_told() -> None:
     found = migration({"gone": "int", "a": "bigint", "day": "date"}, column("a", "int"), column("date", "date", was=("day",)))
     told = "\n".join(found.refusals)
-    assert len(found.refusals) == 4
-    for words in ("gone is no longer", "a is stored as bigint", "day cannot become date", "partitioned by (date) and declared to be by ()"):
+    assert len(found.refusals) == 2
+    for words in ("gone is no longer", "a is stored as bigint"):
         assert words in told
+
+
+def test_other_partitions_are_a_rewriting_but_of_facts() -> None:
+    stored, declared = {"day": "date", "a": "int"}, (column("day", "date"), column("a", "int"))
+    found = migration(stored, *declared)
+    assert (found.refusals, found.rewrites) == ((), True)
+    assert not migration(stored, *declared, partition_by=("day",)).rewrites
+    (reason,) = migration(stored, *declared, name="ops.t").refusals
+    assert "their files stay" in reason
 
 
 def test_facts_only_get_columns_more() -> None:

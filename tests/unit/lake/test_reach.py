@@ -11,6 +11,8 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from jobs.reach import Work, _day_at, days_of, days_to_read, margins, period_of, spread
+from lakehouse.delta import DeltaLogs
+from lakehouse.settings import Settings
 from lakehouse.tables import Table, table
 
 DAY, HOUR, NOTHING = timedelta(days=1), timedelta(hours=1), timedelta()
@@ -68,4 +70,4 @@ def test_a_tenants_day_has_hours_of_three_days_in_utc() -> None:
 )
 def test_a_day_is_made_from_the_days_that_reach_it(name: str, source: str, read: set[date] | None) -> None:
     declared = named(name)
-    assert days_to_read(Work(declared, {}, frozenset(days("03-02")), ""), table(source)) == read
+    assert days_to_read(Work(declared, {}, frozenset(days("03-02")), "", DeltaLogs(Settings())), table(source)) == read
