@@ -72,6 +72,15 @@ def test_keys_and_partitions_are_columns() -> None:
     assert not wrong, wrong
 
 
+def test_gold_is_recomputed_by_a_column_and_what_is_read_in_parts_is_partitioned_by_it() -> None:
+    gold = {t.name: t for t in TABLES.values() if t.layer == "gold"}
+    read_in_parts = {name for t in gold.values() for name in t.inputs if name in gold}
+    assert read_in_parts
+    for name, declared in gold.items():
+        assert declared.recomputed_by in declared.column_names, name
+        assert declared.partition_by == ((declared.recomputed_by,) if name in read_in_parts else ()), name
+
+
 @pytest.mark.parametrize("word", ["pypi.org", "files.pythonhosted", "repo1.maven", "proxy.golang.org", "/work/shared", "/root/"])
 def test_the_project_names_no_registry_host_and_no_machine(word: str) -> None:
     offenders = [path for path, text in _our_texts().items() if word in text]
