@@ -15,11 +15,12 @@ from lakehouse.delta import DeltaLog
 from lakehouse.sources import Source
 from lakehouse.store import s3_client
 from lakehouse.tables import table
-from tests.lake import GOLD, SOURCE, TestLake, event
+from tests.lake import SOURCE, TestLake, event
 
 DAY, NEXT_DAY = "2023-04-10", "2023-04-11"
 FIRST = date.fromisoformat(DAY)
 UNMAPPABLE = {"http_status_code": 42}
+DAILY = tuple(map(table, ("gold.user_days", "gold.auth_daily")))
 FILES = "select distinct input_file_name() as file from {} where {} >= date'{}'"
 
 
@@ -39,8 +40,8 @@ def kept_out(lake: TestLake, tenant: str) -> list[tuple[str, str]]:
 
 def files_after(lake: TestLake) -> set[str]:
     """Data files of the days behind the one that is mapped again."""
-    after = {"silver.auth_events": "event_date", "gold.auth_daily": "day", "gold.user_days": "day"}
-    return {row["file"] for name, column in after.items() for row in lake.rows(FILES.format(name, column, "2023-04-12"))}
+    after = [(declared.name, declared.partition_by[0]) for declared in (table("silver.auth_events"), *DAILY)]
+    return {row["file"] for name, column in after for row in lake.rows(FILES.format(name, column, "2023-04-12"))}
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +57,7 @@ def mapped(lake: TestLake) -> TestLake:
     lake.land("order", "a.jsonl", [on_day("order", 1, http_status_code=202)])
     lake.run(gold=False)
     lake.release(lake.ledger("freed")[-1]["batch_id"], "freed")
-    for declared in GOLD:
+    for declared in DAILY:
         aggregate(lake.context, declared)
     return lake
 
@@ -69,7 +70,7 @@ def again(mapped: TestLake) -> dict[str, Any]:
     mapped.land("waiting", "a.jsonl", [on_day("waiting", n) for n in range(3)])
     ingest(mapped.context, mapped.context.sources[SOURCE])
     backfill(mapped.new_run(), mapped.context.sources[SOURCE], FIRST, FIRST)
-    for declared in GOLD:
+    for declared in DAILY:
         aggregate(mapped.context, declared)
     return before
 
