@@ -5,6 +5,7 @@ Does not belong here: any step of it; each is a command of its own.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import date
 from hashlib import md5
 from pathlib import Path
@@ -84,10 +85,11 @@ def demo(
         report(settings, console, peak)
 
 
-def land_demo_data(settings: Settings, synthetic: SimConfig) -> int:
-    """Declare the demo's tenants and land its data. Returns how many files were new."""
+def land_demo_data(settings: Settings, synthetic: SimConfig, only: Collection[str] = ()) -> int:
+    """Declare the demo's tenants and land its data, of the public samples those of all sources or `only` some. Returns the new files."""
     registry, sources = TenantRegistry(settings), load_sources(settings)
-    public = yaml.safe_load((DEMO_DATA / "tenants.yaml").read_text(encoding="utf-8"))
+    samples = yaml.safe_load((DEMO_DATA / "tenants.yaml").read_text(encoding="utf-8"))
+    public = {name: told for name, told in samples.items() if not only or name in only}
     declared = {told["tenant"]: Tenant(told["tenant"], told["name"]) for told in public.values()}
     for tenant in (*declared.values(), *(Tenant(t.tenant_id, t.name, t.zone) for t in TENANTS)):
         registry.declare(tenant)
