@@ -76,7 +76,7 @@ class Plain:
 
 
 def _laid_out(rows: DataFrame, declared: Table) -> DataFrame:
-    return rows.repartition(*declared.partition_by) if declared.partition_by else rows.coalesce(1)
+    return rows.repartition(*declared.partition_by) if declared.partition_by else rows
 
 
 def _zones(session: SparkSession, settings: Settings) -> DataFrame:

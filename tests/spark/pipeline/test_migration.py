@@ -134,6 +134,17 @@ def test_the_second_time_nothing_moves(lake: TestLake, old: Table, own: Made) ->
     assert [version(lake, t) for t in tables] == before
 
 
+def test_a_table_gets_other_partitions_and_keeps_its_rows(lake: TestLake, old: Table) -> None:
+    before = rows(lake, old)
+    flat = replace(old, partition_by=())
+    make_tables(lake.context, [flat])
+    assert (stored := DeltaLog(lake.settings, flat).stored()) is not None
+    assert (stored.partition_by, rows(lake, flat)) == ((), before)
+    make_tables(lake.context, [old])
+    assert (stored := DeltaLog(lake.settings, old).stored()) is not None
+    assert (stored.partition_by, rows(lake, old)) == (("day",), before)
+
+
 def test_an_added_column_writes_no_row_anew(lake: TestLake, old: Table) -> None:
     before, files = version(lake, old), set(open_table(lake.settings, old).file_uris())
     wider = replace(old, columns=(*OLD.columns, Column("colour", "string", "Its colour.")))
