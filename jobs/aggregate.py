@@ -80,22 +80,18 @@ class SignIns:
         return self.version == version and (self.days is None or (days is not None and days <= self.days))
 
 
-MOST_KEPT = 500_000
-"""Events that are kept for the other tables of a run, in some 200 MB; to read more of them again is no dearer than to keep them."""
-
-
 def _sign_ins(context: Context, logs: DeltaLogs, version: int | None, days: set[date] | None) -> DataFrame:
-    """The events of sign-ins of some days; all for None. Few are read once in a run."""
+    """The events of sign-ins of some days, read once in a run; all for None."""
     source = table(AUTH_EVENTS)
-    kept = context.kept.get(SignIns)
-    if kept and kept.cover(version, days):
-        return _only(kept.rows, source.partition_by[0], days)
+    known = context.kept.get(SignIns)
+    if known and known.cover(version, days):
+        return _only(known.rows, source.partition_by[0], days)
     rows = sign_ins(_only(context.session.table(source.name), source.partition_by[0], days), zones(context))
-    if version is None or logs[source].row_count(days) > MOST_KEPT:
+    if version is None:
         return rows
-    kept = SignIns(version, None if days is None else frozenset(days), checkpoint(rows))
-    context.kept[SignIns] = kept
-    return kept.rows
+    read = SignIns(version, None if days is None else frozenset(days), context.keep(rows, logs[source].row_count(days)))
+    context.kept[SignIns] = read
+    return read.rows
 
 
 def _only(rows: DataFrame, column: str, days: Collection[date] | None) -> DataFrame:
@@ -133,5 +129,5 @@ def _publish(context: Context, work: Work, facts: Facts) -> None:
         inserted = commit.count("numOutputRows") - commit.count("numCopiedRows")
         facts.add(rows_inserted=inserted, rows_updated=0, rows_deleted=commit.count("numDeletedRows"))
         facts.bytes_written, facts.files_written = commit.count("numOutputBytes"), commit.count("numFiles")
-    judge_published(context, PIPELINE, declared, facts, facts.version_before, within=view)
+    judge_published(context, PIPELINE, declared, facts, None, within=view)
     lineage(context, declared.name, after.version, dict(work.versions))

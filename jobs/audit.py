@@ -11,9 +11,9 @@ from dataclasses import asdict
 
 from pyspark.sql import DataFrame
 
-from dq_checks import CheckResult, Contract, Stage, Verdict, contract_for, verify
+from dq_checks import CheckResult, Contract, Outcome, Stage, Verdict, contract_for, verify
 from jobs.context import Context
-from lakehouse.delta import Changes, DeltaLog, quoted
+from lakehouse.delta import Changes, quoted
 from lakehouse.errors import DataError
 from lakehouse.ops.runs import Facts
 from lakehouse.tables import Table
@@ -26,10 +26,11 @@ def view_of(staged: DataFrame, declared: Table) -> str:
     return name
 
 
-def failing_slices(context: Context, contract: Contract, view: str, variables: Mapping[str, str]) -> dict[str, list[str]]:
-    """Tenants whose slice of a staged view breaks a threshold, each with the names of the rules."""
+def failing_slices(context: Context, verdict: Verdict, contract: Contract, view: str, variables: Mapping[str, str]) -> dict[str, list[str]]:
+    """Tenants whose slice of a staged view breaks a threshold, each with the names of the rules, after what its audit found."""
     found: dict[str, list[str]] = {}
-    for rule in contract.slice_rules:
+    failed = {result.check_name for result in verdict.results if result.outcome is Outcome.FAILED}
+    for rule in (rule for rule in contract.slice_rules if rule.name in failed):
         for row in context.session.sql(rule.sql(view, variables)).collect():
             found.setdefault(row["tenant_id"], []).append(rule.name)
     return found
@@ -81,11 +82,13 @@ def record_results(context: Context, pipeline: str, name: str, version: str, fac
 MOST_DAYS_BY_NAME = 400
 
 
-def judge_published(context: Context, pipeline: str, declared: Table, facts: Facts, since: int | None, within: str | None = None) -> None:
+def judge_published(
+    context: Context, pipeline: str, declared: Table, facts: Facts, changes: Changes | None, within: str | None = None
+) -> None:
     """Hold what is published against the contract's checks of the whole table: uniqueness and freshness, which warn.
 
     Args:
-        since: judge the partitions that changed after this version only; None for the whole table.
+        changes: judge the partitions that changed only; None for the whole table.
         within: a view that holds just the rows of these partitions, which need not be read again then.
     """
     if not contract_for(declared).at(Stage.TABLE):
@@ -93,7 +96,6 @@ def judge_published(context: Context, pipeline: str, declared: Table, facts: Fac
     if within:
         audit(context, pipeline, declared, within, Stage.TABLE, facts, {})
         return
-    changes = None if since is None else DeltaLog(context.settings, declared).changes_since(since)
     scope = "1 = 1" if changes is None else _touched(declared, changes)
     audit(context, pipeline, declared, declared.name, Stage.TABLE, facts, {"scope": scope})
 

@@ -12,14 +12,17 @@ from datetime import date, datetime
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from jobs.parse import parse_fields, to_type
-from jobs.records import PLACED, is_record
+from jobs.parse import CORRUPT, parse_fields, to_type
+from jobs.records import PLACED, RECORD_COLUMNS, is_record
 from lakehouse.ledger import Batch, BatchFile
 from lakehouse.sources import LANDED_ON, Source
-from lakehouse.spark import checkpoint
+from lakehouse.spark import computed_once
 
 KEY = ("tenant_id", "event_id", "raw_hash")
 """What makes a record the same record."""
+
+IDENTIFIED = (*RECORD_COLUMNS, "tenant_id", CORRUPT, "event_id", "event_time", "user_key", "raw_hash")
+"""What bronze needs of identified records; the parsed fields are needed only where silver takes them over."""
 
 LATEST_PLAUSIBLE = "interval 24 hours"
 HMAC_BLOCK_BYTES = 64
@@ -147,17 +150,30 @@ def with_duplicates(judged: DataFrame, published: DataFrame | None, key: Sequenc
     """
     good = judged.where(F.size("_reasons") == 0)
     place = F.struct("_source_file", "_row")
-    repeated = checkpoint(good.groupBy(*key).agg(F.count(F.lit(1)).alias("_times"), F.min(place).alias("_first")).where("_times > 1"))
-    marked = judged.join(repeated.drop("_times"), list(key), "left")
-    is_later = F.col("_first").isNotNull() & (place != F.col("_first"))
-    if published is None:
-        return marked.withColumn("_duplicate", F.coalesce(is_later, F.lit(False))).drop("_first")
-    known = checkpoint(published.join(good.select(*key), list(key), "left_semi").select(*key).distinct().withColumn("_known", F.lit(True)))
-    return (
-        marked.join(known, list(key), "left")
-        .withColumn("_duplicate", F.coalesce(is_later, F.lit(False)) | F.col("_known").isNotNull())
-        .drop("_first", "_known")
-    )
+    repeated = first_of_repeated(good, key, place)
+    again = None if published is None else published.join(good.select(*key), list(key), "left_semi").select(*key).distinct()
+    known = None if again is None else computed_once(again)
+    marked, is_duplicate = judged, F.lit(False)
+    if repeated is not None:
+        marked = marked.join(repeated, list(key), "left")
+        is_duplicate = is_duplicate | (F.col("_first").isNotNull() & (place != F.col("_first")))
+    if known is not None:
+        marked = marked.join(known.withColumn("_known", F.lit(True)), list(key), "left")
+        is_duplicate = is_duplicate | F.col("_known").isNotNull()
+    return marked.withColumn("_duplicate", is_duplicate).drop("_first", "_known")
+
+
+def first_of_repeated(rows: DataFrame, key: Sequence[str], place: Column) -> DataFrame | None:
+    """Keys that several rows have, and `_first`, the least of their places; None where there are no such keys.
+
+    Places are compared only under keys whose hash is found twice: to hash and count is all that most rows cost.
+    """
+    hashed = F.xxhash64(*key).alias("_hash")
+    twice = computed_once(rows.groupBy(hashed).count().where("count > 1").select("_hash"))
+    if twice is None:
+        return None
+    some = rows.join(twice, hashed == F.col("_hash"), "left_semi").groupBy(*key)
+    return computed_once(some.agg(F.count(F.lit(1)).alias("_times"), F.min(place).alias("_first")).where("_times > 1").drop("_times"))
 
 
 def with_disposition(marked: DataFrame, held_back: Iterable[str]) -> DataFrame:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Hashable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -21,7 +21,7 @@ from lakehouse.ops.runs import Run, Step
 from lakehouse.ops.store import OpsReader, OpsWriter
 from lakehouse.settings import Settings
 from lakehouse.sources import Source, load_sources
-from lakehouse.spark import abandon, connect, is_spark_gone, tune, what_is_missing
+from lakehouse.spark import abandon, connect, is_spark_gone, kept, tune, what_is_missing
 from lakehouse.store import store_errors
 from lakehouse.tables import Table
 
@@ -44,6 +44,7 @@ class Context:
     verdicts: list[tuple[Table, Verdict]] = field(default_factory=list)
     """What the contracts said during the step, in order."""
     _session: SparkSession | None = None
+    _frames: ExitStack = field(default_factory=ExitStack)
 
     @cached_property
     def writer(self) -> OpsWriter:
@@ -67,6 +68,10 @@ class Context:
             self._session = connect(self.settings)
             tune(self._session, 0)
         return self._session
+
+    def keep(self, rows: DataFrame, records: int) -> DataFrame:
+        """Rows that further steps read too, computed once; see lakehouse.spark.kept."""
+        return self._frames.enter_context(kept(rows, records))
 
     def ledger(self, source: Source) -> Ledger:
         """The file ledger of a source."""
@@ -107,10 +112,12 @@ class Context:
         """Give up a session that has died, with what was staged in it."""
         if self._session is not None:
             abandon(self._session)
+        self._frames.pop_all()
         self._clear()
 
     def close(self) -> None:
         """End the session on the server; staged records are given up there."""
+        self._frames.close()
         if self._session is not None:
             self._session.stop()
         self._clear()

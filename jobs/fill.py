@@ -5,7 +5,7 @@ Does not belong here: rules about single rows (dq_checks).
 
 from __future__ import annotations
 
-from pyspark.sql import DataFrame
+from pyspark.sql import Column, Row
 from pyspark.sql import functions as F
 
 from dq_checks import CheckResult, Outcome, Severity
@@ -19,14 +19,25 @@ LEAST_ROWS = 20
 """Rows that a batch must have for its shares to be judged."""
 
 
-def record_fill(context: Context, source: Source, declared: Table, rows: DataFrame, facts: Facts) -> None:
-    """Count the rows with a value in each column that may be null, and warn where a share is below what the source declares."""
-    open_columns = [c.name for c in declared.columns if not c.required]
-    counted = rows.agg(F.count(F.lit(1)).alias("rows"), *(F.count(name).alias(name) for name in open_columns)).collect()[0]
-    total = counted["rows"]
+def _may_be_null(declared: Table) -> list[str]:
+    return [column.name for column in declared.columns if not column.required]
+
+
+def filled(declared: Table, among: Column) -> list[Column]:
+    """Aggregates: the rows among those that count with a value in each column that may be null, under its name."""
+    return [F.count(F.when(among, F.col(name))).alias(name) for name in _may_be_null(declared)]
+
+
+def record_fill(context: Context, source: Source, declared: Table, counted: Row, total: int, facts: Facts) -> None:
+    """Record how many rows of a total have a value in each column, and warn where a share is below what the source declares.
+
+    Args:
+        counted: values of the aggregates of `filled`.
+    """
+    open_columns = _may_be_null(declared)
     about = {"run_id": context.run.run_id, "pipeline": source.name, "table_name": declared.name, "batch_id": facts.batch_id}
-    filled = [{**about, "metric": "filled_rows", "dimension": name, "value": float(counted[name])} for name in open_columns]
-    context.writer.append("ops.metrics", [{**about, "metric": "rows", "dimension": None, "value": float(total)}, *filled])
+    by_column = [{**about, "metric": "filled_rows", "dimension": name, "value": float(counted[name])} for name in open_columns]
+    context.writer.append("ops.metrics", [{**about, "metric": "rows", "dimension": None, "value": float(total)}, *by_column])
     if total >= LEAST_ROWS:
         results = [
             _result(column, least, counted[column], total) for column, least in source.silver.filled.items() if column in open_columns
@@ -34,15 +45,15 @@ def record_fill(context: Context, source: Source, declared: Table, rows: DataFra
         record_checks(context, source.name, declared, facts, results)
 
 
-def _result(column: str, least: float, filled: int, total: int) -> CheckResult:
+def _result(column: str, least: float, with_value: int, total: int) -> CheckResult:
     return CheckResult(
         check_name=f"{column}.filled",
         check_type="fill",
         column_name=column,
         severity=Severity.WARN,
-        outcome=Outcome.PASSED if filled >= least * total else Outcome.WARNED,
+        outcome=Outcome.PASSED if with_value >= least * total else Outcome.WARNED,
         expected=f"a value in at least {least:.0%} of the rows",
-        observed=filled / total,
+        observed=with_value / total,
         rows_tested=total,
-        rows_failed=total - filled,
+        rows_failed=total - with_value,
     )

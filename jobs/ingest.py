@@ -16,6 +16,7 @@ from dq_checks import Stage, contract_for
 from jobs.audit import audit, failing_slices, judge_published, lineage, view_of
 from jobs.books import agree, balance_bronze
 from jobs.bronze import (
+    IDENTIFIED,
     KEY,
     hmac_keys,
     identify,
@@ -31,12 +32,12 @@ from jobs.drift import SCHEMA_DRIFT, Seen, look, tell, undeclared_fields
 from jobs.quarantine import held_back, quarantine_rows, take_out
 from jobs.records import PLACED, key_of, read_records
 from lakehouse import failpoints
-from lakehouse.delta import DeltaLog, append
+from lakehouse.delta import Commit, DeltaLog, append
 from lakehouse.errors import DataError
 from lakehouse.ledger import Batch, FileCounts, Release, State
 from lakehouse.ops.runs import Facts
 from lakehouse.sources import Drift, Source
-from lakehouse.spark import checkpoint, tune
+from lakehouse.spark import is_small, kept, tune
 from lakehouse.tables.bronze import QUARANTINE
 from lakehouse.tenants import TenantRegistry, tenant_key
 
@@ -87,33 +88,35 @@ def release(context: Context, source: Source, wanted: Release) -> Batch | None:
 def _publish(context: Context, source: Source, batch: Batch, facts: Facts) -> None:
     """Publish one batch to bronze, whatever an earlier attempt at it has done already."""
     facts.batch_id = batch.batch_id
-    batch = _without_overwritten(context, source, batch)
+    log = DeltaLog(context.settings, source.bronze)
+    batch = _without_overwritten(context, source, batch, log)
     facts.rows_read = batch.records
     tune(context.session, batch.records)
-    was_committed = _is_committed(context, source, batch)
+    was_committed = _is_committed(context, batch, log)
     seen = look(context, source, batch)
-    counts = {} if was_committed else _publish_staged(context, source, batch, seen, facts)
-    commit = DeltaLog(context.settings, source.bronze).commit_of(batch.batch_id)
+    counts = {} if was_committed else _publish_staged(context, source, batch, seen, log, facts)
+    log = DeltaLog(context.settings, source.bronze)
+    commit = log.commit_of(batch.batch_id)
     if was_committed or (commit and commit.facts["run_id"] != context.run.run_id):
         counts = _recount(context, source, batch)
     if batch.release:
         take_out(context, "bronze", batch.release, release_transaction(batch))
     failpoints.reached(failpoints.PUBLISHED)
     if commit:
-        judge_published(context, source.name, source.bronze, facts, commit.version - 1)
+        judge_published(context, source.name, source.bronze, facts, log.changes_since(commit.version - 1))
     tell(context, source, batch, seen, facts)
     ledger = context.ledger(source)
     ledger.record(batch, State.BRONZE, counts)
     ledger.remove_copies(batch)
     failpoints.reached(failpoints.RECORDED)
-    _fill(context, source, batch, counts, facts)
+    _fill(context, source, batch, counts, commit, facts)
 
 
-def _is_committed(context: Context, source: Source, batch: Batch) -> bool:
+def _is_committed(context: Context, batch: Batch, log: DeltaLog) -> bool:
     """Whether an earlier attempt, or another run, has done all commits of a batch."""
     if batch.release and DeltaLog(context.settings, QUARANTINE).transaction(release_transaction(batch)):
         return True
-    return DeltaLog(context.settings, source.bronze).commit_of(batch.batch_id) is not None
+    return log.commit_of(batch.batch_id) is not None
 
 
 def release_transaction(batch: Batch) -> str:
@@ -127,24 +130,27 @@ def _with_frozen(held: dict[str, list[str]], source: Source, seen: Mapping[str, 
     return held | {tenant: [*held.get(tenant, []), SCHEMA_DRIFT] for tenant in frozen}
 
 
-def _publish_staged(context: Context, source: Source, batch: Batch, seen: Mapping[str, Seen], facts: Facts) -> dict[str, FileCounts]:
-    identified = _identified(context, source, batch)
-    failpoints.reached(failpoints.READING)
-    splits, days = splits_of(identified)
-    place = places(context.session, splits, {s.path: batch.by_path[key_of(context.settings, s.path)] for s in splits})
-    contract = contract_for(source.bronze)
-    rules = [(r.name, r.violated) for r in contract.row_rules] + undeclared_fields(source)
-    judged = with_reasons(stage(identified, place, source, batch), rules)
-    marked = with_duplicates(judged, _published_keys(context, source, batch, days), KEY)
-    view, variables = view_of(marked, source.bronze), {"max_rejected_share": str(source.max_rejected_share)}
-    held = {} if batch.release else _with_frozen(failing_slices(context, contract, view, variables), source, seen)
-    audit(context, source.name, source.bronze, view, Stage.BATCH, facts, variables)
-    disposed = with_disposition(marked, held)
-    counts = _count(disposed, batch, facts)
-    balance_bronze(batch, counts)
-    failpoints.reached(failpoints.STAGED)
-    _commit(context, source, batch, disposed, held, counts)
-    context.staged[batch.batch_id] = disposed.where("_disposition = 'published'")
+def _publish_staged(
+    context: Context, source: Source, batch: Batch, seen: Mapping[str, Seen], log: DeltaLog, facts: Facts
+) -> dict[str, FileCounts]:
+    with kept(_identified(context, source, batch), batch.records) as identified:
+        failpoints.reached(failpoints.READING)
+        splits, days = splits_of(identified)
+        place = places(context.session, splits, {s.path: batch.by_path[key_of(context.settings, s.path)] for s in splits})
+        contract = contract_for(source.bronze)
+        rules = [(r.name, r.violated) for r in contract.row_rules] + undeclared_fields(source)
+        judged = with_reasons(stage(identified, place, source, batch), rules)
+        marked = with_duplicates(judged, _published_keys(context, source, batch, log, days), KEY)
+        view, variables = view_of(marked, source.bronze), {"max_rejected_share": str(source.max_rejected_share)}
+        verdict = audit(context, source.name, source.bronze, view, Stage.BATCH, facts, variables)
+        held = {} if batch.release else _with_frozen(failing_slices(context, verdict, contract, view, variables), source, seen)
+        disposed = with_disposition(marked, held)
+        counts = _count(disposed, batch, facts)
+        balance_bronze(batch, counts)
+        failpoints.reached(failpoints.STAGED)
+        _commit(context, source, batch, disposed, held, counts)
+    if is_small(batch.records):
+        context.staged[batch.batch_id] = disposed.where("_disposition = 'published'")
     return counts
 
 
@@ -162,15 +168,16 @@ def _identified(context: Context, source: Source, batch: Batch) -> DataFrame:
         context.ledger(source).restore_copies(batch)
         tenant = F.regexp_extract(F.col("_path"), r"/tenant=([^/]+)/", 1)
         records = read_records(context.session, context.settings, source, batch).withColumn("tenant_id", tenant)
-    return checkpoint(identify(records, source, keys))
+    identified = identify(records, source, keys)
+    return identified if is_small(batch.records) else identified.select(*IDENTIFIED)
 
 
-def _without_overwritten(context: Context, source: Source, batch: Batch) -> Batch:
+def _without_overwritten(context: Context, source: Source, batch: Batch, log: DeltaLog) -> Batch:
     """The batch less the files whose claimed content was overwritten or removed before it was read; these are recorded."""
     ledger = context.ledger(source)
     known = ledger.rejected_in(batch)
     batch = replace(batch, files=tuple(f for f in batch.files if f.path not in known))
-    if batch.release or DeltaLog(context.settings, source.bronze).transaction(batch.batch_id):
+    if batch.release or log.transaction(batch.batch_id):
         return batch
     gone = ledger.changed_since_claim(batch)
     if gone:
@@ -178,8 +185,8 @@ def _without_overwritten(context: Context, source: Source, batch: Batch) -> Batc
     return replace(batch, files=tuple(f for f in batch.files if f not in gone))
 
 
-def _published_keys(context: Context, source: Source, batch: Batch, days: Sequence[date]) -> DataFrame | None:
-    if DeltaLog(context.settings, source.bronze).version < 1 or not days:
+def _published_keys(context: Context, source: Source, batch: Batch, log: DeltaLog, days: Sequence[date]) -> DataFrame | None:
+    if not log.row_count(days):
         return None
     published = context.session.table(source.bronze.name)
     in_days = F.col("event_date").isin(list(days)) if len(days) <= DAYS_BY_NAME else F.col("event_date").between(days[0], days[-1])
@@ -225,13 +232,12 @@ def _recount(context: Context, source: Source, batch: Batch) -> dict[str, FileCo
     return {file.path: FileCounts(**counted[file.path], duplicate=file.records - sum(counted[file.path].values())) for file in batch.files}
 
 
-def _fill(context: Context, source: Source, batch: Batch, counts: Mapping[str, FileCounts], facts: Facts) -> None:
+def _fill(context: Context, source: Source, batch: Batch, counts: Mapping[str, FileCounts], commit: Commit | None, facts: Facts) -> None:
     published = sum(c.published for c in counts.values())
     facts.rows_inserted, facts.rows_updated, facts.rows_deleted = published, 0, 0
     facts.rows_quarantined = sum(c.quarantined for c in counts.values())
     facts.rows_held_back = sum(c.held_back for c in counts.values())
     facts.rows_duplicate = sum(c.duplicate for c in counts.values())
-    commit = DeltaLog(context.settings, source.bronze).commit_of(batch.batch_id)
     if commit is None:
         return
     facts.version_before, facts.version_after = commit.version - 1, commit.version

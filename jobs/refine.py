@@ -5,20 +5,20 @@ Does not belong here: what a source's fields mean (assets/sources), or how a row
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date
 
-from pyspark.sql import Column, DataFrame
+from pyspark.sql import Column, DataFrame, Row
 from pyspark.sql import functions as F
 
 from dq_checks import Stage, contract_for
 from jobs.audit import audit, failing_slices, judge_published, lineage, view_of
 from jobs.books import SilverCounts, agree, balance_silver
-from jobs.bronze import with_reasons
+from jobs.bronze import first_of_repeated, with_reasons
 from jobs.context import Context
 from jobs.days import around
-from jobs.fill import record_fill
+from jobs.fill import filled, record_fill
 from jobs.parse import CORRUPT, derive, parse_fields
 from jobs.quarantine import held_back, quarantine_rows, take_out
 from jobs.silver import APPLICABLE, map_to_silver
@@ -28,7 +28,7 @@ from lakehouse.errors import ConfigurationError
 from lakehouse.ledger import Batch, Release, State
 from lakehouse.ops.runs import Facts
 from lakehouse.sources import COPY, Source
-from lakehouse.spark import checkpoint, tune
+from lakehouse.spark import checkpoint, computed_once, kept, tune
 from lakehouse.tables import Table, table
 from lakehouse.tables.bronze import QUARANTINE
 
@@ -151,37 +151,37 @@ def _bronze_rows(context: Context, source: Source, batch_id: str) -> DataFrame:
 def _publish(context: Context, source: Source, portion: Portion, facts: Facts) -> None:
     declared = table(source.silver.table)
     facts.batch_id = portion.batch_id
-    counts = _counts_committed(context, declared, portion) or _publish_staged(context, source, declared, portion, facts)
+    log = DeltaLog(context.settings, declared)
+    is_committed = log.commit_of(portion.transaction) is not None
+    counts = SilverCounts() if is_committed else _publish_staged(context, source, declared, portion, log, facts)
     failpoints.reached(failpoints.PUBLISHED)
-    _fill(context, source, declared, portion, _counts_committed(context, declared, portion) or counts, facts)
+    _fill(context, source, declared, portion, counts, facts)
 
 
-def _counts_committed(context: Context, declared: Table, portion: Portion) -> SilverCounts | None:
-    """What the commit of a portion says of itself, whichever run made it."""
-    commit = DeltaLog(context.settings, declared).commit_of(portion.transaction)
-    return SilverCounts(**commit.facts["counts"]) if commit else None
-
-
-def _publish_staged(context: Context, source: Source, declared: Table, portion: Portion, facts: Facts) -> SilverCounts:
+def _publish_staged(context: Context, source: Source, declared: Table, portion: Portion, log: DeltaLog, facts: Facts) -> SilverCounts:
     if not portion.rows_read:
         return SilverCounts()
     tune(context.session, portion.rows_read)
     expanded = expand(portion.rows, source)
     contract = contract_for(declared)
-    mapped = checkpoint(map_to_silver(expanded, source))
-    applicable = mapped.where(APPLICABLE).drop(APPLICABLE)
-    judged = with_reasons(applicable, [(r.name, r.violated) for r in contract.row_rules])
-    compared = compare_entities(context, judged, declared) if declared.latest_by else compare_events(context, judged, declared, portion)
-    view, variables = view_of(compared, declared), {"max_rejected_share": str(source.max_rejected_share)}
-    held = failing_slices(context, contract, view, variables) if portion.thresholds else {}
-    audit(context, source.name, declared, view, Stage.BATCH, facts, variables)
-    is_held = F.col("tenant_id").isin(list(held)) & F.col("_disposition").isin("inserted", "updated") if held else F.lit(False)
-    disposed = compared.withColumn("_disposition", F.when(is_held, "held_back").otherwise(F.col("_disposition")))
-    counts = _count(mapped, disposed, portion, source)
-    balance_silver(portion.transaction, counts)
-    record_fill(context, source, declared, applicable, facts)
-    failpoints.reached(failpoints.STAGED)
-    _commit(context, source, declared, portion, disposed, sorted({name for names in held.values() for name in names}), counts)
+    with kept(map_to_silver(expanded, source), portion.rows_read) as mapped:
+        whole = _overview(mapped, declared)
+        applicable = mapped.where(APPLICABLE).drop(APPLICABLE)
+        judged = with_reasons(applicable, [(r.name, r.violated) for r in contract.row_rules])
+        if declared.latest_by:
+            compared = checkpoint(compare_entities(context, judged, declared))
+        else:
+            compared = compare_events(context, judged, declared, portion, log, whole["_days"])
+        view, variables = view_of(compared, declared), {"max_rejected_share": str(source.max_rejected_share)}
+        verdict = audit(context, source.name, declared, view, Stage.BATCH, facts, variables)
+        held = failing_slices(context, verdict, contract, view, variables) if portion.thresholds else {}
+        is_held = F.col("tenant_id").isin(list(held)) & F.col("_disposition").isin("inserted", "updated") if held else F.lit(False)
+        disposed = compared.withColumn("_disposition", F.when(is_held, "held_back").otherwise(F.col("_disposition")))
+        counts = _count(whole, disposed, portion, source)
+        balance_silver(portion.transaction, counts)
+        record_fill(context, source, declared, whole, whole["_applicable"], facts)
+        failpoints.reached(failpoints.STAGED)
+        _commit(context, source, declared, portion, disposed, sorted({name for names in held.values() for name in names}), counts)
     return counts
 
 
@@ -204,19 +204,40 @@ def expand(rows: DataFrame, source: Source) -> DataFrame:
     return copies.withColumn("event_id", F.when(F.col(COPY) > 1, F.concat_ws("#", "event_id", COPY)).otherwise(F.col("event_id")))
 
 
-def compare_events(context: Context, judged: DataFrame, declared: Table, portion: Portion) -> DataFrame:
-    """Add `_disposition` to events: the first under a key is inserted; a later one is a duplicate if it says the same, else conflicting."""
+def _overview(mapped: DataFrame, declared: Table) -> Row:
+    """`_rows`, those that are `_applicable`, their `_days` where the table has such, and how many of them have a value in each column."""
+    day = F.col("event_date") if "event_date" in declared.column_names else F.lit(None)
+    return mapped.agg(
+        F.count(F.lit(1)).alias("_rows"),
+        F.count_if(APPLICABLE).alias("_applicable"),
+        F.collect_set(F.when(F.col(APPLICABLE), day)).alias("_days"),
+        *filled(declared, F.col(APPLICABLE)),
+    ).collect()[0]
+
+
+def compare_events(
+    context: Context, judged: DataFrame, declared: Table, portion: Portion, log: DeltaLog, days: Collection[date]
+) -> DataFrame:
+    """Add `_disposition` to events: the first under a key is inserted; a later one is a duplicate if it says the same, else conflicting.
+
+    Args:
+        judged: staged rows with `_reasons`.
+        log: of the table, as it is before the portion.
+        days: all event days of the rows.
+    """
     key = list(declared.key)
     said = [c.name for c in declared.columns if c.name not in LINEAGE_COLUMNS]
     rows = judged.withColumn("_content", F.xxhash64(F.to_json(F.struct(*said))))
     good = rows.where(F.size("_reasons") == 0)
-    place = F.struct(*PLACE, "_content")
-    repeated = checkpoint(good.groupBy(*key).agg(F.count(F.lit(1)).alias("_times"), F.min(place).alias("_first")).where("_times > 1"))
-    known = _published_events(context, declared, good, said, portion)
-    marked = rows.join(repeated.drop("_times"), key, "left").join(known, key, "left")
-    first = F.coalesce(
-        F.col("_known"), F.when(F.struct(*PLACE) != F.struct(*(f"_first.{name}" for name in PLACE)), F.col("_first._content"))
-    )
+    repeated = first_of_repeated(good, key, F.struct(*PLACE, "_content"))
+    known = _published_events(context, declared, good, said, portion, log, days)
+    marked, first = rows, F.lit(None).cast("long")
+    if repeated is not None:
+        marked = marked.join(repeated, key, "left")
+        first = F.when(F.struct(*PLACE) != F.struct(*(f"_first.{name}" for name in PLACE)), F.col("_first._content"))
+    if known is not None:
+        marked = marked.join(known, key, "left")
+        first = F.coalesce("_known", first)
     return marked.withColumn(
         "_disposition",
         F.when(F.size("_reasons") > 0, "quarantined")
@@ -226,17 +247,18 @@ def compare_events(context: Context, judged: DataFrame, declared: Table, portion
     ).drop("_first", "_known", "_content")
 
 
-def _published_events(context: Context, declared: Table, good: DataFrame, said: Sequence[str], portion: Portion) -> DataFrame:
-    """Key and content hash of published rows that the good rows repeat; their days, give or take a week, are searched."""
+def _published_events(
+    context: Context, declared: Table, good: DataFrame, said: Sequence[str], portion: Portion, log: DeltaLog, days: Collection[date]
+) -> DataFrame | None:
+    """Key and content hash of published rows that the good rows repeat; these days, give or take a week, are searched."""
     key = list(declared.key)
-    days = [row["event_date"] for row in good.select("event_date").distinct().collect()]
-    if not days or DeltaLog(context.settings, declared).version < 1:
-        return context.session.createDataFrame([], f"{', '.join(f'{k} string' for k in key)}, _known long")
     searched = sorted(around(days, SAME_ID_WITHIN_DAYS, SAME_ID_WITHIN_DAYS))
+    if not log.row_count(searched):
+        return None
     stays = f"not ({portion.replaces})" if portion.replaces else "true"
     published = context.session.table(declared.name).where(F.col("event_date").isin(searched)).where(stays)
     repeated = published.join(good.select(*key).distinct(), key, "left_semi")
-    return checkpoint(repeated.select(*key, F.xxhash64(F.to_json(F.struct(*said))).alias("_known")))
+    return computed_once(repeated.select(*key, F.xxhash64(F.to_json(F.struct(*said))).alias("_known")))
 
 
 SAME_ID_WITHIN_DAYS = 7
@@ -260,14 +282,13 @@ def compare_entities(context: Context, judged: DataFrame, declared: Table) -> Da
     ).drop("_newest", "_published")
 
 
-def _count(mapped: DataFrame, disposed: DataFrame, portion: Portion, source: Source) -> SilverCounts:
-    total, applicable = mapped.agg(F.count(F.lit(1)), F.count_if(APPLICABLE)).collect()[0]
+def _count(whole: Row, disposed: DataFrame, portion: Portion, source: Source) -> SilverCounts:
     is_late = F.date_add("event_date", CLOSED_AFTER_DAYS) < F.to_date("_ingested_at") if "event_date" in disposed.columns else F.lit(False)
     counted = disposed.groupBy("_disposition").agg(F.count(F.lit(1)).alias("rows"), F.count_if(is_late).alias("late")).collect()
     return SilverCounts(
         read=portion.rows_read,
         expanded=_expanded(portion, source),
-        not_applicable=total - applicable,
+        not_applicable=whole["_rows"] - whole["_applicable"],
         late=sum(row["late"] for row in counted if row["_disposition"] == "inserted"),
         **{row["_disposition"]: row["rows"] for row in counted},
     )
@@ -325,19 +346,22 @@ def _merge(context: Context, declared: Table, portion: Portion, accepted: DataFr
 
 
 def _fill(context: Context, source: Source, declared: Table, portion: Portion, counts: SilverCounts, facts: Facts) -> None:
+    log = DeltaLog(context.settings, declared)
+    commit = log.commit_of(portion.transaction)
+    if commit:
+        counts = SilverCounts(**commit.facts["counts"])
     facts.rows_read, facts.rows_expanded = counts.read, counts.expanded
     facts.rows_inserted, facts.rows_updated, facts.rows_deleted = counts.inserted, counts.updated, 0
     facts.rows_late = counts.late
     facts.rows_quarantined, facts.rows_held_back = counts.quarantined, counts.held_back
     facts.rows_duplicate, facts.rows_conflicting, facts.rows_not_applicable = counts.duplicate, counts.conflicting, counts.not_applicable
-    commit = DeltaLog(context.settings, declared).commit_of(portion.transaction)
     if commit is None:
         return
     facts.version_before, facts.version_after = commit.version - 1, commit.version
     facts.rows_deleted = commit.count("numDeletedRows")
     facts.bytes_written = commit.count("numOutputBytes") or commit.count("numTargetBytesAdded")
     facts.files_written = commit.count("numFiles") or commit.count("numTargetFilesAdded")
-    judge_published(context, source.name, declared, facts, commit.version - 1)
+    judge_published(context, source.name, declared, facts, log.changes_since(commit.version - 1))
     agree(f"{declared.name}, {portion.transaction}", counts.inserted + counts.updated, _rows_committed(commit))
     lineage(context, declared.name, commit.version, {source.bronze.name: DeltaLog(context.settings, source.bronze).version})
 

@@ -6,8 +6,10 @@ Does not belong here: Delta reads and writes (lakehouse.delta), or starting a se
 from __future__ import annotations
 
 import socket
+import uuid
 import weakref
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from typing import Any
 from urllib.parse import urlsplit
 from weakref import WeakKeyDictionary
@@ -16,8 +18,10 @@ import grpc
 from pyspark.errors import PySparkException
 from pyspark.errors.exceptions.connect import SparkConnectGrpcException
 from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
 from pyspark.sql.connect import proto
 from pyspark.sql.connect.client.retries import DefaultPolicy
+from pyspark.storagelevel import StorageLevel
 
 from lakehouse.errors import ConfigurationError, InfrastructureError
 from lakehouse.settings import Settings
@@ -103,6 +107,42 @@ def checkpoint(rows: DataFrame) -> DataFrame:
     return kept
 
 
+MARK = "_kept"
+
+
+@contextmanager
+def kept(rows: DataFrame, records: int) -> Iterator[DataFrame]:
+    """Rows that several queries read, computed once: few as a checkpoint, which keeps plans short and may be used further on.
+
+    Many lie in columns on disk until the end of the context; each query reads those that it needs. Spark finds them by their plan, and
+    would find those of a run that was killed, so each has a mark of its own in it.
+
+    Args:
+        records: about how many there are.
+    """
+    if is_small(records):
+        yield checkpoint(rows)
+        return
+    columns = rows.withColumn(MARK, F.lit(uuid.uuid4().hex)).persist(StorageLevel.DISK_ONLY)
+    try:
+        yield columns.drop(MARK)
+    finally:
+        with suppress(SparkConnectGrpcException, grpc.RpcError):  # they are gone with their server
+            columns.unpersist()
+
+
+MOST_BROADCAST = 10_000
+"""Rows that are sent along with a query that joins them."""
+
+
+def computed_once(rows: DataFrame) -> DataFrame | None:
+    """Rows that several queries are to join: None where there are none, few ones to be broadcast, many ones kept on the server."""
+    found = rows.limit(MOST_BROADCAST + 1).toArrow()
+    if found.num_rows > MOST_BROADCAST:
+        return checkpoint(rows)
+    return F.broadcast(rows.sparkSession.createDataFrame(found)) if found.num_rows else None
+
+
 def _release(session: Any, frame_id: str) -> None:
     command = proto.Command()
     command.remove_cached_remote_relation_command.relation.relation_id = frame_id
@@ -123,7 +163,7 @@ def _require_listening(remote: str) -> None:
         raise InfrastructureError(f"Spark does not answer at {remote}: {error}", next_step="run `lakehouse status`") from error
 
 
-SMALL_RECORDS = 200_000
+SMALL_RECORDS = 20_000
 TUNING = {
     "spark.sql.codegen.wholeStage": ("false", "true"),
     "spark.sql.codegen.factoryMode": ("NO_CODEGEN", "FALLBACK"),
@@ -133,10 +173,15 @@ TUNING = {
 """For few rows, then for many: compiling and re-planning each query costs half of the processor time of a run of 30 records."""
 
 
+def is_small(records: int) -> bool:
+    """Whether a session is set up for few rows."""
+    return records <= SMALL_RECORDS
+
+
 def tune(session: SparkSession, records: int) -> None:
     """Set a session up for the number of records that it is about to handle."""
     for name, (small, large) in TUNING.items():
-        session.conf.set(name, small if records <= SMALL_RECORDS else large)
+        session.conf.set(name, small if is_small(records) else large)
 
 
 def _with_token(settings: Settings) -> str:
