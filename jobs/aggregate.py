@@ -29,6 +29,8 @@ from lakehouse.spark import checkpoint, tune
 from lakehouse.tables import Table, table
 
 PIPELINE = "gold"
+ROWS_PER_RECORD = 4
+"""Rows of a table that are as dear to read as one record to parse."""
 
 
 def aggregate(context: Context, declared: Table) -> Work | None:
@@ -89,7 +91,7 @@ def _sign_ins(context: Context, logs: DeltaLogs, version: int | None, days: set[
     rows = sign_ins(_only(context.session.table(source.name), source.partition_by[0], days), zones(context))
     if version is None:
         return rows
-    read = SignIns(version, None if days is None else frozenset(days), context.keep(rows, logs[source].row_count(days)))
+    read = SignIns(version, None if days is None else frozenset(days), context.keep(rows, logs[source].row_count(days) // ROWS_PER_RECORD))
     context.kept[SignIns] = read
     return read.rows
 
@@ -113,7 +115,7 @@ def _laid_out(rows: DataFrame, declared: Table) -> DataFrame:
 def _publish(context: Context, work: Work, facts: Facts) -> None:
     declared = work.declared
     facts.rows_read = _rows_to_read(work)
-    tune(context.session, facts.rows_read)
+    tune(context.session, facts.rows_read // ROWS_PER_RECORD)
     facts.input_versions = json.dumps(dict(work.versions))
     facts.partition = "all days" if work.periods is None else f"{min(work.periods)}..{max(work.periods)}"
     computed = checkpoint(compute(context, work))

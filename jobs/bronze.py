@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import Any
 
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
@@ -20,6 +21,9 @@ from lakehouse.spark import computed_once
 
 KEY = ("tenant_id", "event_id", "raw_hash")
 """What makes a record the same record."""
+
+RECORD_PLACE = ("_source_file", "_row")
+"""Of a record in its batch; of two under one key, the one with the lesser place counts."""
 
 IDENTIFIED = (*RECORD_COLUMNS, "tenant_id", CORRUPT, "event_id", "event_time", "user_key", "raw_hash")
 """What bronze needs of identified records; the parsed fields are needed only where silver takes them over."""
@@ -89,32 +93,52 @@ def splits_of(identified: DataFrame) -> tuple[list[Split], list[date]]:
     return [Split(row["_path"], row["_block"], row["first"], row["rows"]) for row in found], days
 
 
-def places(session: SparkSession, splits: Sequence[Split], files: Mapping[str, BatchFile]) -> DataFrame:
-    """For each split, the landing key and the content's hash of its file, and what to add to a number to have the place in the file.
+MOST_SPELT_OUT = 8
+"""Splits whose places stand in the query itself: a join costs each query a job of its own."""
+
+
+def with_places(identified: DataFrame, splits: Sequence[Split], files: Mapping[str, BatchFile]) -> DataFrame:
+    """Add `_source_file`, the landing key, and `_sha256`, the content's hash, of a row's file, and `_row`, the record's place in it.
 
     Args:
         files: the file of each path.
     """
-    rows: list[tuple[str, int, str, str, int]] = []
+    found: list[tuple[str, int, str, str, int]] = []
     path, before = "", 0
     for split in splits:
         before = before if split.path == path else 0
         path = split.path
         shift = 0 if split.block == PLACED else before + 1 - split.first
-        rows.append((split.path, split.block, files[path].path, files[path].sha256, shift))
+        found.append((split.path, split.block, files[path].path, files[path].sha256, shift))
         before += split.rows
-    return session.createDataFrame(rows, "_path string, _block long, _source_file string, _sha256 string, _shift long")
+    if len(found) > MOST_SPELT_OUT:
+        told = "_path string, _block long, _source_file string, _sha256 string, _shift long"
+        placed = identified.join(F.broadcast(identified.sparkSession.createDataFrame(found, told)), ["_path", "_block"])
+    else:
+        placed = identified.withColumns({
+            "_source_file": _spelt_out([(path, block, key) for path, block, key, _, _ in found], "string"),
+            "_sha256": _spelt_out([(path, block, sha256) for path, block, _, sha256, _ in found], "string"),
+            "_shift": _spelt_out([(path, block, shift) for path, block, _, _, shift in found], "long"),
+        })  # fmt: skip
+    return placed.withColumn("_row", F.col("_number") + F.col("_shift")).drop("_path", "_block", "_number", "_shift")
 
 
-def stage(identified: DataFrame, place: DataFrame, source: Source, batch: Batch) -> DataFrame:
+def _spelt_out(values: Sequence[tuple[Any, ...]], type_: str) -> Column:
+    """The value of a row's split, from (path, block, value)."""
+    if len({value for _, _, value in values}) == 1:
+        return F.lit(values[0][-1]).cast(type_)
+    spelt = F.lit(None).cast(type_)
+    for path, block, value in values:
+        spelt = F.when((F.col("_path") == path) & (F.col("_block") == block), F.lit(value).cast(type_)).otherwise(spelt)
+    return spelt
+
+
+def stage(placed: DataFrame, source: Source, batch: Batch) -> DataFrame:
     """Bronze rows of a batch, blank lines left out, with the parsed fields, `_unreadable` and `_corrupt` still beside them."""
     created = F.lit(batch.created_at.isoformat()).cast("timestamp")
-    row = F.col("_number") + F.col("_shift")
-    by_place = F.concat_ws(":", "_sha256", row)
+    by_place = F.concat_ws(":", "_sha256", "_row")
     return (
-        identified.where(is_record(source))
-        .join(F.broadcast(place), ["_path", "_block"])
-        .withColumn("_row", row)
+        placed.where(is_record(source))
         .withColumn("event_id", F.col("event_id") if source.event_id else by_place)
         .withColumn("event_date", F.to_date("event_time"))
         .withColumn("time_quality", _time_quality(F.col("event_time"), source.earliest, batch.created_at))
@@ -122,7 +146,7 @@ def stage(identified: DataFrame, place: DataFrame, source: Source, batch: Batch)
         .withColumn("_batch_id", F.lit(batch.batch_id))
         .withColumn("_ingested_at", created)
         .withColumn("_ingest_date", F.to_date(created))
-        .drop("_path", "_block", "_number", "_sha256", "_shift", "_unreadable")
+        .drop("_sha256", "_unreadable")
     )
 
 
@@ -141,24 +165,46 @@ def with_reasons(staged: DataFrame, rules: Iterable[tuple[str, str]]) -> DataFra
     return staged.withColumn("_reasons", F.array_compact(F.array(*broken)) if broken else F.array().cast("array<string>"))
 
 
-def with_duplicates(judged: DataFrame, published: DataFrame | None, key: Sequence[str]) -> DataFrame:
-    """Add `_duplicate`: another good row of the batch comes first under the same key, or the key is published already.
+def without_text(judged: DataFrame, source: Source) -> DataFrame:
+    """What checks and counts look at: bronze's columns, `_reasons` and `_corrupt`; `raw` is empty where there is a text."""
+    columns = [F.when(F.col(name).isNotNull(), "").alias(name) if name == "raw" else F.col(name) for name in source.bronze.column_names]
+    return judged.select(*columns, "_reasons", CORRUPT)
+
+
+@dataclass(frozen=True)
+class Repeats:
+    """Keys of good rows that occur again.
 
     Args:
-        judged: staged rows with `_reasons`.
+        within: keys that several rows of the batch have, and `_first`, the place of the first one; None where there are none.
+        published: keys that are published already; None where there are none.
+    """
+
+    within: DataFrame | None
+    published: DataFrame | None
+
+
+def repeats_in(judged: DataFrame, published: DataFrame | None, key: Sequence[str]) -> Repeats:
+    """The repeated keys of staged rows with `_reasons`.
+
+    Args:
         published: the key columns of rows that are published, or None where there are none.
     """
     good = judged.where(F.size("_reasons") == 0)
-    place = F.struct("_source_file", "_row")
-    repeated = first_of_repeated(good, key, place)
-    again = None if published is None else published.join(good.select(*key), list(key), "left_semi").select(*key).distinct()
-    known = None if again is None else computed_once(again)
+    within = first_of_repeated(good, key, F.struct(*RECORD_PLACE))
+    if published is None:
+        return Repeats(within, None)
+    return Repeats(within, computed_once(published.join(good.select(*key), list(key), "left_semi").select(*key).distinct()))
+
+
+def with_duplicates(judged: DataFrame, repeats: Repeats, key: Sequence[str]) -> DataFrame:
+    """Add `_duplicate`: another good row of the batch comes first under the same key, or the key is published already."""
     marked, is_duplicate = judged, F.lit(False)
-    if repeated is not None:
-        marked = marked.join(repeated, list(key), "left")
-        is_duplicate = is_duplicate | (F.col("_first").isNotNull() & (place != F.col("_first")))
-    if known is not None:
-        marked = marked.join(known.withColumn("_known", F.lit(True)), list(key), "left")
+    if repeats.within is not None:
+        marked = marked.join(repeats.within, list(key), "left")
+        is_duplicate = is_duplicate | (F.col("_first").isNotNull() & (F.struct(*RECORD_PLACE) != F.col("_first")))
+    if repeats.published is not None:
+        marked = marked.join(repeats.published.withColumn("_known", F.lit(True)), list(key), "left")
         is_duplicate = is_duplicate | F.col("_known").isNotNull()
     return marked.withColumn("_duplicate", is_duplicate).drop("_first", "_known")
 
@@ -168,11 +214,11 @@ def first_of_repeated(rows: DataFrame, key: Sequence[str], place: Column) -> Dat
 
     Places are compared only under keys whose hash is found twice: to hash and count is all that most rows cost.
     """
-    hashed = F.xxhash64(*key).alias("_hash")
-    twice = computed_once(rows.groupBy(hashed).count().where("count > 1").select("_hash"))
+    hashed = rows.withColumn("_hash", F.xxhash64(*key))
+    twice = computed_once(hashed.groupBy("_hash").count().where("count > 1").select("_hash"))
     if twice is None:
         return None
-    some = rows.join(twice, hashed == F.col("_hash"), "left_semi").groupBy(*key)
+    some = hashed.join(twice, "_hash", "left_semi").groupBy(*key)
     return computed_once(some.agg(F.count(F.lit(1)).alias("_times"), F.min(place).alias("_first")).where("_times > 1").drop("_times"))
 
 

@@ -28,6 +28,14 @@ from lakehouse.tables import Table
 log = logging.getLogger("lakehouse")
 
 
+@dataclass(frozen=True)
+class Staged:
+    """Rows of a batch that this process has just published to bronze, as silver takes them over, and the frames they are made from."""
+
+    rows: DataFrame
+    frames: ExitStack
+
+
 @dataclass
 class Context:
     """Args:
@@ -37,8 +45,8 @@ class Context:
 
     settings: Settings
     run: Run
-    staged: dict[str, DataFrame] = field(default_factory=dict)
-    """Parsed records of batches that this process has just published to bronze, so that silver need not parse them again."""
+    staged: dict[str, Staged] = field(default_factory=dict)
+    """By batch, so that silver need not parse its records again."""
     kept: dict[Hashable, Any] = field(default_factory=dict)
     """What a step has read or found out that further steps of the run need too."""
     verdicts: list[tuple[Table, Verdict]] = field(default_factory=list)
@@ -72,6 +80,11 @@ class Context:
     def keep(self, rows: DataFrame, records: int) -> DataFrame:
         """Rows that further steps read too, computed once; see lakehouse.spark.kept."""
         return self._frames.enter_context(kept(rows, records))
+
+    def unstage(self, batch_id: str) -> None:
+        """Silver is done with a batch."""
+        if staged := self.staged.pop(batch_id, None):
+            staged.frames.close()
 
     def ledger(self, source: Source) -> Ledger:
         """The file ledger of a source."""
@@ -117,6 +130,8 @@ class Context:
 
     def close(self) -> None:
         """End the session on the server; staged records are given up there."""
+        for batch_id in list(self.staged):
+            self.unstage(batch_id)
         self._frames.close()
         if self._session is not None:
             self._session.stop()

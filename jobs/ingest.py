@@ -6,6 +6,7 @@ Does not belong here: how a row is made (jobs.bronze), how a file is read (jobs.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from datetime import date
 
@@ -20,17 +21,20 @@ from jobs.bronze import (
     KEY,
     hmac_keys,
     identify,
-    places,
+    repeats_in,
     splits_of,
     stage,
     with_disposition,
     with_duplicates,
+    with_places,
     with_reasons,
+    without_text,
 )
-from jobs.context import Context
+from jobs.context import Context, Staged
 from jobs.drift import SCHEMA_DRIFT, Seen, look, tell, undeclared_fields
 from jobs.quarantine import held_back, quarantine_rows, take_out
 from jobs.records import PLACED, key_of, read_records
+from jobs.silver import can_map_early, mapped_early
 from lakehouse import failpoints
 from lakehouse.delta import Commit, DeltaLog, append
 from lakehouse.errors import DataError
@@ -133,24 +137,27 @@ def _with_frozen(held: dict[str, list[str]], source: Source, seen: Mapping[str, 
 def _publish_staged(
     context: Context, source: Source, batch: Batch, seen: Mapping[str, Seen], log: DeltaLog, facts: Facts
 ) -> dict[str, FileCounts]:
-    with kept(_identified(context, source, batch), batch.records) as identified:
+    with ExitStack() as frames:
+        identified = frames.enter_context(kept(_identified(context, source, batch), batch.records))
         failpoints.reached(failpoints.READING)
         splits, days = splits_of(identified)
-        place = places(context.session, splits, {s.path: batch.by_path[key_of(context.settings, s.path)] for s in splits})
+        placed = with_places(identified, splits, {s.path: batch.by_path[key_of(context.settings, s.path)] for s in splits})
         contract = contract_for(source.bronze)
         rules = [(r.name, r.violated) for r in contract.row_rules] + undeclared_fields(source)
-        judged = with_reasons(stage(identified, place, source, batch), rules)
-        marked = with_duplicates(judged, _published_keys(context, source, batch, log, days), KEY)
+        judged = with_reasons(stage(placed, source, batch), rules)
+        light = judged if is_small(batch.records) else frames.enter_context(kept(without_text(judged, source), batch.records))
+        repeats = repeats_in(light, _published_keys(context, source, batch, log, days), KEY)
+        marked = with_duplicates(light, repeats, KEY)
         view, variables = view_of(marked, source.bronze), {"max_rejected_share": str(source.max_rejected_share)}
         verdict = audit(context, source.name, source.bronze, view, Stage.BATCH, facts, variables)
         held = {} if batch.release else _with_frozen(failing_slices(context, verdict, contract, view, variables), source, seen)
-        disposed = with_disposition(marked, held)
-        counts = _count(disposed, batch, facts)
+        counts = _count(with_disposition(marked, held), batch, facts)
         balance_bronze(batch, counts)
         failpoints.reached(failpoints.STAGED)
+        disposed = with_disposition(with_duplicates(judged, repeats, KEY), held)
         _commit(context, source, batch, disposed, held, counts)
-    if is_small(batch.records):
-        context.staged[batch.batch_id] = disposed.where("_disposition = 'published'")
+        if is_small(batch.records) or can_map_early(source):
+            context.staged[batch.batch_id] = Staged(disposed.where("_disposition = 'published'"), frames.pop_all())
     return counts
 
 
@@ -169,7 +176,9 @@ def _identified(context: Context, source: Source, batch: Batch) -> DataFrame:
         tenant = F.regexp_extract(F.col("_path"), r"/tenant=([^/]+)/", 1)
         records = read_records(context.session, context.settings, source, batch).withColumn("tenant_id", tenant)
     identified = identify(records, source, keys)
-    return identified if is_small(batch.records) else identified.select(*IDENTIFIED)
+    if is_small(batch.records):
+        return identified
+    return identified.select(*IDENTIFIED, *(mapped_early(source) if can_map_early(source) else []))
 
 
 def _without_overwritten(context: Context, source: Source, batch: Batch, log: DeltaLog) -> Batch:

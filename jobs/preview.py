@@ -19,7 +19,7 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import ArrayType, DataType, MapType, StructType
 
 from dq_checks import Check, Severity, contract_for
-from jobs.bronze import Split, hmac_keys, identify, places, stage, with_reasons
+from jobs.bronze import Split, hmac_keys, identify, stage, with_places, with_reasons
 from jobs.parse import CORRUPT, TYPE_CONFLICT
 from jobs.records import EMPTY_RECORDS, PLACED
 from jobs.refine import expand
@@ -111,9 +111,9 @@ def _staged(session: SparkSession, source: Source, name: str, found: Sequence[Re
     rows = [(r.raw and r.raw.decode("utf-8", "replace"), key, PLACED, r.row, r.problem) for r in found]
     records = session.createDataFrame(rows, EMPTY_RECORDS).withColumn("tenant_id", F.lit(TENANT))
     content = BatchFile(key, "preview", "", 0, now, now, TENANT, len(found))
-    place = places(session, [Split(key, PLACED, 0, len(found))], {key: content})
     identified = identify(records, source, hmac_keys(session, {TENANT: b"preview"}))
-    return _with_reasons(stage(identified, place, source, Batch("preview-0", source.name, now, ())), source.bronze)
+    placed = with_places(identified, [Split(key, PLACED, 0, len(found))], {key: content})
+    return _with_reasons(stage(placed, source, Batch("preview-0", source.name, now, ())), source.bronze)
 
 
 def _with_reasons(rows: DataFrame, declared: Table) -> DataFrame:

@@ -72,7 +72,7 @@ def refine(context: Context, source: Source) -> list[Batch]:
             _publish(context, source, _portion_of(context, source, batch), facts)
             ledger.advance(batch, State.PUBLISHED)
             failpoints.reached(failpoints.RECORDED)
-        context.staged.pop(batch.batch_id, None)
+        context.unstage(batch.batch_id)
     return batches
 
 
@@ -134,11 +134,11 @@ def _taken_in(context: Context, source: Source) -> DataFrame:
 
 
 def _portion_of(context: Context, source: Source, batch: Batch) -> Portion:
-    rows = context.staged.get(batch.batch_id)
+    staged = context.staged.get(batch.batch_id)
     return Portion(
         batch.batch_id,
         batch.batch_id,
-        _bronze_rows(context, source, batch.batch_id) if rows is None else rows,
+        staged.rows if staged else _bronze_rows(context, source, batch.batch_id),
         context.ledger(source).published_rows(batch),
     )
 

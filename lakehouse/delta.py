@@ -101,6 +101,20 @@ def create_table(settings: Settings, table: Table) -> None:
     """Make a table that has no log yet; without Spark, which takes a second for it. Every column takes nulls: contracts judge rows."""
     nullable = pa.schema([field.with_nullable(True) for field in arrow_schema(table)])
     delta_rs.create_table(settings, table, nullable, _properties(table))
+    _write_checksum(settings, table)
+
+
+def _write_checksum(settings: Settings, table: Table) -> None:
+    """Say what a table that was just made is, as Delta's protocol has it ("Version Checksum File"). delta-rs writes no such file.
+
+    Without it, Spark's first commit to the table replays the log in five further jobs.
+    """
+    client, log = s3_client(settings), f"{table.key_prefix}/_delta_log/{0:020d}"
+    committed = client.get_object(Bucket=settings.lake_bucket, Key=f"{log}.json")["Body"].read()
+    actions: dict[str, Any] = {kind: action for line in committed.splitlines() for kind, action in orjson.loads(line).items()}
+    empty: dict[str, Any] = {"tableSizeBytes": 0, "numFiles": 0, "setTransactions": [], "domainMetadata": [], "allFiles": []}
+    known = {"numMetadata": 1, "numProtocol": 1, "metadata": actions["metaData"], "protocol": actions["protocol"]}
+    client.put_object(Bucket=settings.lake_bucket, Key=f"{log}.crc", Body=orjson.dumps(empty | known))
 
 
 def register_tables(session: SparkSession, settings: Settings, tables: Iterable[Table]) -> None:

@@ -112,7 +112,8 @@ MARK = "_kept"
 
 @contextmanager
 def kept(rows: DataFrame, records: int) -> Iterator[DataFrame]:
-    """Rows that several queries read, computed once: few as a checkpoint, which keeps plans short and may be used further on.
+    """Rows that several queries read, computed once: few as a checkpoint, which keeps plans short and may be used further on, in one
+    partition, so that queries group them where they are.
 
     Many lie in columns on disk until the end of the context; each query reads those that it needs. Spark finds them by their plan, and
     would find those of a run that was killed, so each has a mark of its own in it.
@@ -121,7 +122,7 @@ def kept(rows: DataFrame, records: int) -> Iterator[DataFrame]:
         records: about how many there are.
     """
     if is_small(records):
-        yield checkpoint(rows)
+        yield checkpoint(rows.coalesce(1))
         return
     columns = rows.withColumn(MARK, F.lit(uuid.uuid4().hex)).persist(StorageLevel.DISK_ONLY)
     try:
@@ -163,14 +164,17 @@ def _require_listening(remote: str) -> None:
         raise InfrastructureError(f"Spark does not answer at {remote}: {error}", next_step="run `lakehouse status`") from error
 
 
-SMALL_RECORDS = 20_000
+SMALL_RECORDS = 30_000
 TUNING = {
     "spark.sql.codegen.wholeStage": ("false", "true"),
     "spark.sql.codegen.factoryMode": ("NO_CODEGEN", "FALLBACK"),
     "spark.sql.adaptive.enabled": ("false", "true"),
     "spark.sql.shuffle.partitions": ("1", "4"),
+    "spark.sql.files.minPartitionNum": ("1", None),
+    "spark.databricks.delta.snapshotPartitions": ("1", None),
 }
-"""For few rows, then for many: compiling and re-planning each query costs half of the processor time of a run of 30 records."""
+"""For few rows, then for many (None: as the server has it): compiling and re-planning each query, and cutting it into tasks, costs most
+of the processor time of a run of 30 records."""
 
 
 def is_small(records: int) -> bool:
@@ -178,10 +182,20 @@ def is_small(records: int) -> bool:
     return records <= SMALL_RECORDS
 
 
+_is_tuned_to_few: WeakKeyDictionary[SparkSession, bool] = WeakKeyDictionary()
+
+
 def tune(session: SparkSession, records: int) -> None:
     """Set a session up for the number of records that it is about to handle."""
+    if _is_tuned_to_few.get(session) == is_small(records):
+        return
     for name, (small, large) in TUNING.items():
-        session.conf.set(name, small if is_small(records) else large)
+        value = small if is_small(records) else large
+        if value is None:
+            session.conf.unset(name)
+        else:
+            session.conf.set(name, value)
+    _is_tuned_to_few[session] = is_small(records)
 
 
 def _with_token(settings: Settings) -> str:

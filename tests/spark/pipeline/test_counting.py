@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from jobs.bronze import hmac_keys, identify, places, splits_of, stage
+from jobs.bronze import hmac_keys, identify, splits_of, stage, with_places
 from jobs.records import key_of, read_records
 from lakehouse.landing import inspect
 from lakehouse.ledger import Batch, BatchFile
@@ -94,8 +94,8 @@ class Landing:
         records = read_records(self._spark, self._settings, source, batch).withColumn("tenant_id", F.lit(TENANT))
         identified = checkpoint(identify(records, source, hmac_keys(self._spark, {TENANT: b"key"})))
         splits, _ = splits_of(identified)
-        place = places(self._spark, splits, {s.path: batch.by_path[key_of(self._settings, s.path)] for s in splits})
-        return stage(identified, place, source, batch)
+        placed = with_places(identified, splits, {s.path: batch.by_path[key_of(self._settings, s.path)] for s in splits})
+        return stage(placed, source, batch)
 
     def in_spark(self, source: Source, batch: Batch) -> dict[str, int]:
         """Records by key."""
