@@ -18,7 +18,7 @@ from assets.resources import TRIGGER_TAG, Lake
 from jobs.aggregate import PIPELINE as GOLD_PIPELINE
 from jobs.aggregate import aggregate
 from jobs.ingest import release as release_bronze
-from jobs.maintenance import clear_facts, compact_facts, expire_landed_copies, forget_history, maintain_table
+from jobs.maintenance import clear_facts, compact_facts, expire_landed_copies, forget_history, free_frames, maintain_table
 from jobs.reach import is_behind
 from jobs.refine import backfill as backfill_silver
 from jobs.refine import refine
@@ -244,6 +244,7 @@ def maintenance_job(declared: list[Table]) -> dg.JobDefinition:
         with lake.step(context) as work:
             clear_facts(work)
             expire_landed_copies(work)
+            free_frames(work)
             forget_history(work, lambda before: forget_runs(context.instance, before))
 
     @dg.job(name="maintenance", description="Compact tables, remove old versions, landed copies and logs.")

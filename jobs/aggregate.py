@@ -16,7 +16,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from dq_checks import Stage
-from jobs.audit import audit, judge_published, lineage, view_of
+from jobs.audit import audit, lineage, view_of
 from jobs.context import Context
 from jobs.gold import TRANSFORMS
 from jobs.gold.sign_ins import USER, located, sign_ins
@@ -131,5 +131,5 @@ def _publish(context: Context, work: Work, facts: Facts) -> None:
         inserted = commit.count("numOutputRows") - commit.count("numCopiedRows")
         facts.add(rows_inserted=inserted, rows_updated=0, rows_deleted=commit.count("numDeletedRows"))
         facts.bytes_written, facts.files_written = commit.count("numOutputBytes"), commit.count("numFiles")
-    judge_published(context, PIPELINE, declared, facts, None, within=view)
+    audit(context, PIPELINE, declared, view, Stage.TABLE, facts, {})
     lineage(context, declared.name, after.version, dict(work.versions))

@@ -5,17 +5,20 @@ Does not belong here: the rules (dq_checks), or what becomes of the rows (jobs.b
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from datetime import date
 
 from pyspark.sql import DataFrame
 
 from dq_checks import CheckResult, Contract, Outcome, Stage, Verdict, contract_for, verify
 from jobs.context import Context
-from lakehouse.delta import Changes, quoted
+from lakehouse.delta import Changes, DeltaLog, quoted
 from lakehouse.errors import DataError
 from lakehouse.ops.runs import Facts
+from lakehouse.spark import is_small, kept
 from lakehouse.tables import Table
 
 
@@ -82,29 +85,34 @@ def record_results(context: Context, pipeline: str, name: str, version: str, fac
 MOST_DAYS_BY_NAME = 400
 
 
-def judge_published(
-    context: Context, pipeline: str, declared: Table, facts: Facts, changes: Changes | None, within: str | None = None
-) -> None:
+def judge_published(context: Context, pipeline: str, declared: Table, facts: Facts, log: DeltaLog, since: int | None = None) -> None:
     """Hold what is published against the contract's checks of the whole table: uniqueness and freshness, which warn.
 
     Args:
-        changes: judge the partitions that changed only; None for the whole table.
-        within: a view that holds just the rows of these partitions, which need not be read again then.
+        log: of the table as it is now.
+        since: judge the partitions that changed after this version only; None for the whole table.
     """
-    if not contract_for(declared).at(Stage.TABLE):
+    contract = contract_for(declared)
+    if not contract.at(Stage.TABLE):
         return
-    if within:
-        audit(context, pipeline, declared, within, Stage.TABLE, facts, {})
+    changes = None if since is None else log.changes_since(since)
+    days = None if changes is None else _touched(declared, changes)
+    scope = "1 = 1" if days is None else f"{declared.partition_by[0]} in ({', '.join(f'date{quoted(day.isoformat())}' for day in days)})"
+    rows = log.row_count(days)
+    if not is_small(rows):
+        audit(context, pipeline, declared, declared.name, Stage.TABLE, facts, {"scope": scope})
         return
-    scope = "1 = 1" if changes is None else _touched(declared, changes)
-    audit(context, pipeline, declared, declared.name, Stage.TABLE, facts, {"scope": scope})
+    words = set(re.findall(r"\w+", contract.text[Stage.TABLE]))
+    looked_at = [name for name in declared.column_names if name in words] or list(declared.column_names[:1])
+    with kept(context.session.table(declared.name).where(scope).select(*looked_at), rows) as published:
+        audit(context, pipeline, declared, view_of(published, declared), Stage.TABLE, facts, {})
 
 
-def _touched(declared: Table, changes: Changes) -> str:
+def _touched(declared: Table, changes: Changes) -> list[date] | None:
     values = {partition.get(name) for partition in changes.partitions for name in declared.partition_by[:1]} - {None}
     if not values or len(values) > MOST_DAYS_BY_NAME:
-        return "1 = 1"
-    return f"{declared.partition_by[0]} in ({', '.join(f'date{quoted(str(value))}' for value in sorted(map(str, values)))})"
+        return None
+    return [date.fromisoformat(str(value)) for value in sorted(map(str, values))]
 
 
 def lineage(context: Context, output: str, version: int, inputs: Mapping[str, int | None]) -> None:

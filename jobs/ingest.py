@@ -107,7 +107,7 @@ def _publish(context: Context, source: Source, batch: Batch, facts: Facts) -> No
         take_out(context, "bronze", batch.release, release_transaction(batch))
     failpoints.reached(failpoints.PUBLISHED)
     if commit:
-        judge_published(context, source.name, source.bronze, facts, log.changes_since(commit.version - 1))
+        judge_published(context, source.name, source.bronze, facts, log, commit.version - 1)
     tell(context, source, batch, seen, facts)
     ledger = context.ledger(source)
     ledger.record(batch, State.BRONZE, counts)

@@ -37,9 +37,9 @@ def maintain_table(context: Context, declared: Table) -> bool:
             facts.files_written = _compact(context, declared, days)
         failpoints.reached(failpoints.MAINTENANCE)
         context.session.sql(f"vacuum {qualified(declared)} retain {VERSIONS_KEPT / timedelta(hours=1)} hours").collect()
-        if before.version > 0:
-            judge_published(context, PIPELINE, declared, facts, None)
         after = DeltaLog(context.settings, declared)
+        if before.version > 0:
+            judge_published(context, PIPELINE, declared, facts, after)
         facts.version_before, facts.version_after = before.version, after.version
         facts.add(rows_inserted=0, rows_updated=0, rows_deleted=0)
     return days != ()
@@ -84,6 +84,12 @@ def expire_landed_copies(context: Context) -> None:
         facts.add(rows_deleted=0)
         for source in context.sources.values():
             facts.add(rows_deleted=context.ledger(source).expire(oldest))
+
+
+def free_frames(context: Context) -> None:
+    """Have Spark give up the frames that killed runs have left on its disk; a run under way computes its own once more."""
+    with context.infrastructure_errors():
+        context.session.catalog.clearCache()
 
 
 def forget_history(context: Context, forget: Callable[[datetime], int]) -> None:

@@ -361,7 +361,7 @@ def _fill(context: Context, source: Source, declared: Table, portion: Portion, c
     facts.rows_deleted = commit.count("numDeletedRows")
     facts.bytes_written = commit.count("numOutputBytes") or commit.count("numTargetBytesAdded")
     facts.files_written = commit.count("numFiles") or commit.count("numTargetFilesAdded")
-    judge_published(context, source.name, declared, facts, log.changes_since(commit.version - 1))
+    judge_published(context, source.name, declared, facts, log, commit.version - 1)
     agree(f"{declared.name}, {portion.transaction}", counts.inserted + counts.updated, _rows_committed(commit))
     lineage(context, declared.name, commit.version, {source.bronze.name: DeltaLog(context.settings, source.bronze).version})
 

@@ -5,6 +5,7 @@ Does not belong here: running one (tests/spark/contracts).
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -117,3 +118,8 @@ def test_a_table_without_a_file_is_a_mistake(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setattr(rendering, "CONTRACTS", tmp_path)
     with pytest.raises(ConfigurationError, match=r"gold\.user_days\.yml cannot be read"):
         rendering.checks_of(TABLES["gold.user_days"])
+
+
+def test_no_check_of_bronze_reads_the_text_which_large_batches_are_checked_without() -> None:
+    told = [(c.name, re.sub(r"`?raw`? is (not )?null", "", c.violated + str(c.body))) for c in contract_for(BRONZE).checks]
+    assert [name for name, text in told if re.search(r"\braw\b", text)] == []
