@@ -195,7 +195,7 @@ def _without_overwritten(context: Context, source: Source, batch: Batch, log: De
 
 
 def _published_keys(context: Context, source: Source, batch: Batch, log: DeltaLog, days: Sequence[date]) -> DataFrame | None:
-    if not log.row_count(days):
+    if not days or not log.row_count():
         return None
     published = context.session.table(source.bronze.name)
     in_days = F.col("event_date").isin(list(days)) if len(days) <= DAYS_BY_NAME else F.col("event_date").between(days[0], days[-1])
