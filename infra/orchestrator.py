@@ -86,7 +86,7 @@ def launch(
             asset_selection=[dg.AssetKey(name.split(".")) for name in selection] or None,
         )
     except UNREACHABLE as error:
-        raise InfrastructureError(f"Dagster did not take the run: {str(error)[:300]}", next_step="run `lakehouse status`") from error
+        raise _without_answer(settings, error, "Dagster did not take the run") from error
     return Launched(run_id, client)
 
 
@@ -100,9 +100,15 @@ def reload_definitions(settings: Settings) -> None:
     try:
         answer = _client(settings).reload_repository_location(LOCATION)
     except UNREACHABLE as error:
-        raise InfrastructureError(f"Dagster does not answer: {str(error)[:300]}", next_step="run `lakehouse status`") from error
+        raise _without_answer(settings, error, "Dagster did not load the definitions") from error
     if answer.status is not ReloadRepositoryLocationStatus.SUCCESS:
         raise ConfigurationError(f"the definitions cannot be loaded: {answer.message}", next_step="see `lakehouse logs dagster-code`")
+
+
+def _without_answer(settings: Settings, error: Exception, subject: str) -> InfrastructureError:
+    if "Failed to establish a new connection" in str(error) or isinstance(error, requests.ConnectionError):
+        return InfrastructureError(f"{subject}: nothing answers at {settings.dagster_url}", next_step="run `lakehouse up`, which starts it")
+    return InfrastructureError(f"{subject}: {str(error)[:300]}", next_step="run `lakehouse status`")
 
 
 def _client(settings: Settings) -> DagsterGraphQLClient:

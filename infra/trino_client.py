@@ -70,7 +70,8 @@ def query(settings: Settings, sql: str, *, user: str | None = None, catalog: str
         except TrinoQueryError as error:
             raise TrinoProblem(f"Trino could not run the query: {error.message}", next_step="See `lakehouse status`.") from error
         except (Error, HttpError, requests.RequestException, OSError) as error:
-            raise TrinoProblem(f"Trino does not answer: {_first_line(error)}", next_step="See `lakehouse status`.") from error
+            next_step = "`lakehouse up` starts it; `lakehouse status` tells what runs."
+            raise TrinoProblem(f"Trino does not answer: {_first_line(error)}", next_step=next_step) from error
         return Answer(tuple(column.name for column in cursor.description or ()), rows)
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -62,7 +62,8 @@ def wrong_expressions(session: SparkSession, source: Source) -> list[Wrong]:
     wrong += [one for one in wrong_again if one.location not in told]
     wrong += _analysed(identified.drop(COPY).withColumn("landed_on", F.current_date()), _identity(source))
     wrong += _analysed(mapped, list(_mapping(source)))
-    return [*wrong, *_wrong_format(session, source), *_wrong_pattern(session, source)]
+    regexes = _wrong_regexes(session, [*_derived(source), *_identity(source), *_mapping(source)])
+    return [*wrong, *regexes, *_wrong_format(session, source), *_wrong_pattern(session, source)]
 
 
 def explained(session: SparkSession, source: Source, error: PySparkException) -> list[Wrong]:
@@ -70,14 +71,58 @@ def explained(session: SparkSession, source: Source, error: PySparkException) ->
     _unless_gone(error)
     if isinstance(error, AnalysisException) and (wrong := wrong_expressions(session, source)):
         return wrong
+    written = (*_derived(source), *_identity(source), *_mapping(source))
+    if regex := _wrong_regex(error, written):
+        return [regex]
     contexts = error.getQueryContext() if error.getCondition() else []
     fragment = contexts[0].fragment() if contexts else ""
-    failing = next((one for one in (*_derived(source), *_identity(source), *_mapping(source)) if fragment and fragment in one.sql), None)
+    failing = next((one for one in written if fragment and fragment in one.sql), None)
     if failing is None:
         raise error
     return [
         Wrong(failing.location, f"{fragment} fails: {in_brief(error)}{SAFE_FORMS}", len("".join(failing.sql.split(fragment)[0].split())))
     ]
+
+
+def _wrong_regex(error: PySparkException, written: Iterable[Expression]) -> Wrong | None:
+    """A regular expression that Java does not take: Spark tells which one, and only when it is used."""
+    if error.getCondition() != "INVALID_PARAMETER_VALUE.PATTERN":
+        return None
+    said = (error.getMessageParameters() or {}).get("value", "").strip("'")
+    forms = (said, said.replace("\\", "\\\\"))
+    one, form = next(((one, form) for one in written for form in forms if form and form in one.sql), (None, ""))
+    if one is None:
+        return None
+    return Wrong(one.location, f"{said!r} is no regular expression of Java's", len("".join(one.sql.split(form)[0].split())))
+
+
+REGEX = re.compile(
+    r"""(?:\b(?:not\s+)?rlike\s+|\bregexp(?:_\w+)?\s*\([^']*?,\s*|\bregexp\s+)('(?:[^'\\]|\\.)*')""", re.IGNORECASE | re.DOTALL
+)
+"""A literal that an expression uses as a regular expression."""
+
+
+def _wrong_regexes(session: SparkSession, written: Sequence[Expression]) -> list[Wrong]:
+    """The regular expressions among literals that Java does not take; each expression is asked for by itself only where some are wrong."""
+    with_some = [(one, found) for one in written if (found := REGEX.findall(one.sql))]
+    if not with_some or _of_regexes(session, [literal for _, found in with_some for literal in found]) is None:
+        return []
+    failed = [(one, literal, _of_regexes(session, [literal])) for one, found in with_some for literal in found]
+    return [
+        Wrong(one.location, f"{literal} is no regular expression of Java's", len("".join(one.sql.split(literal)[0].split())))
+        for one, literal, error in failed
+        if error is not None
+    ]
+
+
+def _of_regexes(session: SparkSession, literals: Sequence[str]) -> PySparkException | None:
+    """What Spark says of regular expressions, given as SQL literals, when it uses them; None where they are right."""
+    try:
+        session.range(1).select(*(F.expr(f"cast(id as string) rlike {literal}") for literal in literals)).collect()
+    except PySparkException as error:
+        _unless_gone(error)
+        return error
+    return None
 
 
 SAFE_FORMS = " Use a form that gives null: try_cast, try_to_timestamp, get(array, n), try_element_at, try_divide"

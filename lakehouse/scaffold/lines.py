@@ -203,9 +203,10 @@ PAIR = re.compile(r'(?:^|[ ,;({\[])([A-Za-z_][A-Za-z0-9_.-]*)=("[^"]*"|[^ ,;)}\]
 PAIR_FORMS = {
     (True,): """nullif(regexp_extract({f}, '(?:^|[ ,;({{\\\\[]){key}="([^"]*)"', 1), '')""",
     (False,): """nullif(regexp_extract({f}, '(?:^|[ ,;({{\\\\[]){key}=([^ ,;)}}\\\\]]*)', 1), '')""",
+    ("<",): """nullif(regexp_extract({f}, '(?:^|[ ,;({{\\\\[]){key}=<([^>]*)>', 1), '')""",
     (False, True): """nullif(trim(both '"' from regexp_extract({f}, '(?:^|[ ,;({{\\\\[]){key}=("[^"]*"|[^ ,;)}}\\\\]]*)', 1)), '')""",
 }
-"""Spark SQL for the value behind a key, by whether such values stand in quotation marks."""
+"""Spark SQL for the value behind a key, by whether such values stand in quotation marks; "<": all of them in angle brackets."""
 
 
 def _within(leaves: Sequence[Leaf]) -> Iterator[tuple[Leaf, str]]:
@@ -223,7 +224,7 @@ def _within(leaves: Sequence[Leaf]) -> Iterator[tuple[Leaf, str]]:
                 if name not in taken:
                     taken.add(name)
                     values = [row.get(key) for row in rows]
-                    yield Leaf((leaf.path[0], name), quoted(name), [v and v.strip('"') for v in values]), expression(leaf.sql, key, values)
+                    yield Leaf((leaf.path[0], name), quoted(name), [v and _bare(v) for v in values]), expression(leaf.sql, key, values)
 
 
 def _pairs_of(text: str) -> dict[str, str | None]:
@@ -231,8 +232,16 @@ def _pairs_of(text: str) -> dict[str, str | None]:
 
 
 def _pair_sql(within: str, key: str, values: Sequence[str | None]) -> str:
-    form = PAIR_FORMS[tuple(sorted({value.startswith('"') for value in values if value})) or (False,)]
+    told = [value for value in values if value]
+    if told and all(value.startswith("<") and value.endswith(">") for value in told):
+        form = PAIR_FORMS["<",]
+    else:
+        form = PAIR_FORMS[tuple(sorted({value.startswith('"') for value in told})) or (False,)]
     return form.format(f=within, key=key.replace(".", "[.]"))
+
+
+def _bare(value: str) -> str:
+    return value[1:-1] if value.startswith("<") and value.endswith(">") else value.strip('"')
 
 
 def _members_of(text: str) -> dict[str, str | None]:

@@ -71,6 +71,11 @@ WRONG = {
         "event_id: id.x",
         "14: event_id: id is declared string, which has no members: declare it struct<...>",
     ),
+    "a regular expression that is none": (
+        "user: who.name",
+        "user: case when who.name rlike '^A(b' then who.name end",
+        "16: user: '^A(b' is no regular expression of Java's",
+    ),
     "a text without quotation marks": (
         "customer_id: shorter",
         "customer_id: live",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import re
 import zipfile
 from datetime import date
 from pathlib import Path
@@ -15,6 +16,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from lakehouse.errors import ConfigurationError
+from lakehouse.patterns import PATTERNS, groups
 from lakehouse.scaffold import scaffold_of, write_scaffold
 from lakehouse.settings import Settings
 from lakehouse.sources import Source, read_source
@@ -307,6 +309,16 @@ def test_another_table_is_filled_by_the_names_of_its_columns(tmp_path: Path) -> 
     }
 
 
+def test_what_stands_in_angle_brackets_is_told_without_them(tmp_path: Path) -> None:
+    body = "".join(
+        f"Jun 12 09:14:0{number} mail dovecot: imap-login: Login: user=<{user}>, method=PLAIN, rip=203.0.113.{number}, session=<a{number}>\n"
+        for number, user in enumerate(("jane@example.org", "bob@example.org", ""))
+    )
+    derived = made_of(tmp_path, body)["derived"]
+    assert derived["user"] == "nullif(regexp_extract(message, '(?:^|[ ,;({\\\\[])user=<([^>]*)>', 1), '')"
+    assert derived["method"].endswith("method=([^ ,;)}\\\\]]*)', 1), '')")
+
+
 def test_pairs_within_a_text_are_derived(tmp_path: Path) -> None:
     body = (
         '2026-03-01 10:00:00,123 INFO  [events] (task-1) type="LOGIN", userId="null", ip=203.0.113.9, client="my app"\n'
@@ -391,6 +403,14 @@ def test_the_how_to_shows_what_is_guessed_of_its_example(tmp_path: Path) -> None
         "try_to_timestamp(case when isotimestamp like '____-__-___%' then isotimestamp end)",
         "coalesce(nullif(`user`.key, ''), nullif(email, ''))",
     ]
+
+
+def test_the_how_to_names_the_groups_of_each_named_pattern() -> None:
+    rows = [
+        line.split("|")[1:3] for line in HOW_TO.read_text(encoding="utf-8").splitlines() if line.startswith(("| `syslog`", "| `combined"))
+    ]
+    told = {name: re.findall("`([a-z_]+)`", groups_told) for names, groups_told in rows for name in re.findall("`([a-z_]+)`", names)}
+    assert {name: sorted(found) for name, found in told.items()} == {name: sorted(groups(name)) for name in PATTERNS}
 
 
 KNOWN = ("time", "user", "id", "event_type", "message", "error", "ip", "user_agent", "raw", "event_id")
