@@ -311,7 +311,7 @@ def test_another_table_is_filled_by_the_names_of_its_columns(tmp_path: Path) -> 
 
 def test_what_stands_in_angle_brackets_is_told_without_them(tmp_path: Path) -> None:
     body = "".join(
-        f"Jun 12 09:14:0{number} mail dovecot: imap-login: Login: user=<{user}>, method=PLAIN, rip=203.0.113.{number}, session=<a{number}>\n"
+        f"Jun 12 09:14:0{number} mx dovecot: imap-login: Login: user=<{user}>, method=PLAIN, rip=203.0.113.{number}, session=<a{number}>\n"
         for number, user in enumerate(("jane@example.org", "bob@example.org", ""))
     )
     derived = made_of(tmp_path, body)["derived"]
