@@ -183,14 +183,18 @@ def is_small(records: int) -> bool:
 
 
 _is_tuned_to_few: WeakKeyDictionary[SparkSession, bool] = WeakKeyDictionary()
+_as_served: WeakKeyDictionary[SparkSession, dict[str, str | None]] = WeakKeyDictionary()
+"""What a session had before it was tuned: to unset a value would bring back Spark's own default, not the server's."""
 
 
 def tune(session: SparkSession, records: int) -> None:
     """Set a session up for the number of records that it is about to handle."""
     if _is_tuned_to_few.get(session) == is_small(records):
         return
+    if session not in _as_served:
+        _as_served[session] = {name: session.conf.get(name, None) for name, (_, large) in TUNING.items() if large is None}
     for name, (small, large) in TUNING.items():
-        value = small if is_small(records) else large
+        value = small if is_small(records) else large or _as_served[session][name]
         if value is None:
             session.conf.unset(name)
         else:
