@@ -172,9 +172,11 @@ TUNING = {
     "spark.sql.shuffle.partitions": ("1", "4"),
     "spark.sql.files.minPartitionNum": ("1", None),
     "spark.databricks.delta.snapshotPartitions": ("1", None),
+    "spark.sql.inMemoryColumnarStorage.compressed": ("false", "false"),
 }
 """For few rows, then for many (None: as the server has it): compiling and re-planning each query, and cutting it into tasks, costs most
-of the processor time of a run of 30 records."""
+of the processor time of a run of 30 records. What is kept in columns is read some times and deleted; looking for values to put into
+dictionaries would take longer than to read what they save."""
 
 
 def is_small(records: int) -> bool:
