@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
-from pyspark.errors import AnalysisException, PySparkException
+from pyspark.errors import AnalysisException, PySparkException, QueryContextType
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import ArrayType, DataType, StructType
@@ -74,9 +74,12 @@ def explained(session: SparkSession, source: Source, error: PySparkException) ->
     written = (*_derived(source), *_identity(source), *_mapping(source))
     if regex := _wrong_regex(error, written):
         return [regex]
-    contexts = error.getQueryContext() if error.getCondition() else []
-    fragment = contexts[0].fragment() if contexts else ""
+    told = [context for context in error.getQueryContext() if context.contextType() is QueryContextType.SQL] if error.getCondition() else []
+    fragment = told[0].fragment() if told else ""
     failing = next((one for one in written if fragment and fragment in one.sql), None)
+    if failing is None and str(error.getCondition()).startswith("CAST_") and (casting := [one for one in written if CAST.search(one.sql)]):
+        which = "" if len(casting) == 1 else ", or another of these casts"
+        return [Wrong(one.location, f"this cast{which} fails: {in_brief(error)}{SAFE_FORMS}") for one in casting]
     if failing is None:
         raise error
     return [
@@ -124,6 +127,9 @@ def _of_regexes(session: SparkSession, literals: Sequence[str]) -> PySparkExcept
         return error
     return None
 
+
+CAST = re.compile(r"\bcast\s*\(|::", re.IGNORECASE)
+"""Where an expression casts; Spark does not always tell which one failed. `try_cast` is another word."""
 
 SAFE_FORMS = " Use a form that gives null: try_cast, try_to_timestamp, get(array, n), try_element_at, try_divide"
 

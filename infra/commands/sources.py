@@ -159,13 +159,17 @@ def preview(
 def _previewed(session: SparkSession, path: Path, source: Source, file: Path, limit: int) -> Preview:
     from pyspark.errors import PySparkException
 
-    from jobs.expressions import explained
+    from jobs.expressions import explained, in_brief
     from jobs.preview import preview as preview_file
 
     try:
         return preview_file(session, source, file, limit)
     except PySparkException as error:
-        mistakes = mistakes_at(path, explained(session, source, error))
+        try:
+            mistakes = mistakes_at(path, explained(session, source, error))
+        except PySparkException:
+            next_step = "the record that it fails on is within the first --limit; mend the expression that reads it so"
+            raise ConfigurationError(f"{path}: an expression fails: {in_brief(error)}", next_step=next_step) from error
         raise _wrong(mistakes) from error
 
 

@@ -186,3 +186,16 @@ def test_an_expression_that_fails_on_a_record_is_told_with_its_line(spark: Spark
         "probe.yaml:28: silver.columns.name: cast(id as int) fails: The value 'x' of the type \"STRING\" cannot be cast"
     )
     assert "try_cast" in str(found)
+
+
+def test_a_cast_that_is_all_of_an_expression_is_told_with_its_own_line(spark: SparkSession, tmp_path: Path) -> None:
+    path, records = tmp_path / "probe.yaml", tmp_path / "records.jsonl"
+    path.write_text(GOOD.replace("as_of: event_time", "created_at: try_cast(id as timestamp)\n    as_of: cast(id as timestamp)"))
+    records.write_text('{"id": "x", "at": "2026-03-01 10:00:00"}\n')
+    source, _ = read_source(path)
+    assert source is not None
+    with quiet_errors(), pytest.raises(PySparkException) as failed:
+        preview(spark, source, records, 10)
+    with quiet_errors():
+        (found,) = mistakes_at(path, explained(spark, source, failed.value))
+    assert str(found).startswith("probe.yaml:31: silver.columns.as_of: ")
