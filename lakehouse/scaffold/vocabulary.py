@@ -52,7 +52,7 @@ MEANINGS: Mapping[str, tuple[Meaning, ...]] = {
     "flow_id": (Meaning(("flow_?id|transaction_?id|.*(sign_?in|log_?in|auth)_(flow|attempt|session)_id", "code_id")),),
     "user_id": (
         Meaning(("user_?(id|key)|uid|sub",
-                 "(actor|principal|subject|account|member|identity|profile)_?(user_)?id|user_identity_principal_id",
+                 "(actor|principal|subject|account|member|identity|profile)_?(user_)?id|(.*_)?(user|actor|member)_?uuid|user_identity_principal_id",
                  "(actor_|user_)?(user_?name|login|account_name)|user|username|.*user_principal_name",
                  "actor|principal|subject|login|account|identity|(.*_)?user_id|(.*_)?user_?name|remote_user|(.*_)?user")),
         Meaning(PROSE_NAMES, r".*\b(for|user) [^ ]+.*", USER_WITHIN_SQL, "the word behind `user` or `for` in the text", share=0.1),
