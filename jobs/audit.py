@@ -18,14 +18,14 @@ from jobs.context import Context
 from lakehouse.delta import Changes, DeltaLog, quoted
 from lakehouse.errors import DataError
 from lakehouse.ops.runs import Facts
-from lakehouse.spark import is_small, kept
+from lakehouse.spark import is_small, kept, show
 from lakehouse.tables import Table
 
 
 def view_of(staged: DataFrame, declared: Table) -> str:
     """Show staged rows to SQL under a name of their own in this session; returns the name."""
     name = f"staged_{declared.short_name}"
-    staged.createOrReplaceTempView(name)
+    show(staged, name)
     return name
 
 

@@ -21,7 +21,7 @@ from lakehouse.ops.runs import Run, Step
 from lakehouse.ops.store import OpsReader, OpsWriter
 from lakehouse.settings import Settings
 from lakehouse.sources import Source, load_sources
-from lakehouse.spark import abandon, connect, is_spark_gone, kept, tune, what_is_missing
+from lakehouse.spark import abandon, connect, end, is_spark_gone, kept, tune, what_is_missing
 from lakehouse.store import store_errors
 from lakehouse.tables import Table
 
@@ -134,7 +134,7 @@ class Context:
             self.unstage(batch_id)
         self._frames.close()
         if self._session is not None:
-            self._session.stop()
+            end(self._session)
         self._clear()
 
     def _clear(self) -> None:

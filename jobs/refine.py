@@ -28,7 +28,7 @@ from lakehouse.errors import ConfigurationError
 from lakehouse.ledger import Batch, Release, State
 from lakehouse.ops.runs import Facts
 from lakehouse.sources import COPY, Source
-from lakehouse.spark import checkpoint, computed_once, kept, tune
+from lakehouse.spark import checkpoint, computed_once, kept, show, tune
 from lakehouse.tables import Table, table
 from lakehouse.tables.bronze import QUARANTINE
 
@@ -334,7 +334,7 @@ def _commit(
 
 
 def _merge(context: Context, declared: Table, portion: Portion, accepted: DataFrame, about: Mapping[str, object]) -> None:
-    accepted.select(*declared.column_names).createOrReplaceTempView("accepted")
+    show(accepted.select(*declared.column_names), "accepted")
     matching = " and ".join(f"known.{identifier(k)} = accepted.{identifier(k)}" for k in declared.key)
     run_once(
         context.session,

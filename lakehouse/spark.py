@@ -150,6 +150,23 @@ def _release(session: Any, frame_id: str) -> None:
     session.client.execute_command(command)
 
 
+_views: WeakKeyDictionary[SparkSession, set[str]] = WeakKeyDictionary()
+
+
+def show(rows: DataFrame, name: str) -> None:
+    """Show rows to SQL under a name of their session's own."""
+    rows.createOrReplaceTempView(name)
+    _views.setdefault(rows.sparkSession, set()).add(name)
+
+
+def end(session: SparkSession) -> None:
+    """End a session on its server. Its views go first: the server keeps what they show in memory, also when the session has ended."""
+    with suppress(SparkConnectGrpcException, grpc.RpcError):  # they are gone with their server
+        for name in _views.pop(session, set()):
+            session.catalog.dropTempView(name)
+    session.stop()
+
+
 def abandon(session: SparkSession) -> None:
     """Close the channel to a server that is gone; otherwise Python would, wherever it happens to collect the session."""
     session.client.close()

@@ -43,3 +43,14 @@ def test_zone_and_ansi_mode_are_the_lakes_own_before_anything_is_computed(monkey
     for conf in server.asked:
         assert conf["spark.sql.session.timeZone"] == "UTC"
         assert conf["spark.sql.ansi.enabled"] == "true"
+
+
+def test_what_a_session_has_shown_to_sql_goes_before_the_session_does() -> None:
+    session = MagicMock()
+    rows = MagicMock(sparkSession=session)
+    spark.show(rows, "staged_events")
+    spark.show(rows, "accepted")
+    spark.end(session)
+    calls = [name for name, _, _ in session.mock_calls]
+    assert sorted(call.args[0] for call in session.catalog.dropTempView.call_args_list) == ["accepted", "staged_events"]
+    assert calls[-1] == "stop"
