@@ -15,7 +15,7 @@ from pyspark.sql import DataFrame
 
 from dq_checks import CheckResult, Contract, Outcome, Stage, Verdict, contract_for, verify
 from jobs.context import Context
-from lakehouse.delta import Changes, DeltaLog, quoted
+from lakehouse.delta import Changes, DeltaLog, on_days
 from lakehouse.errors import DataError
 from lakehouse.ops.runs import Facts
 from lakehouse.spark import is_small, kept, show
@@ -97,7 +97,7 @@ def judge_published(context: Context, pipeline: str, declared: Table, facts: Fac
         return
     changes = None if since is None else log.changes_since(since)
     days = None if changes is None else _touched(declared, changes)
-    scope = "1 = 1" if days is None else f"{declared.partition_by[0]} in ({', '.join(f'date{quoted(day.isoformat())}' for day in days)})"
+    scope = "1 = 1" if days is None else on_days(declared.partition_by[0], days)
     rows = log.row_count(days)
     if not is_small(rows):
         audit(context, pipeline, declared, declared.name, Stage.TABLE, facts, {"scope": scope})

@@ -67,7 +67,7 @@ def wrong_expressions(session: SparkSession, source: Source) -> list[Wrong]:
 
 
 def explained(session: SparkSession, source: Source, error: PySparkException) -> list[Wrong]:
-    """What is wrong in a declaration that made a query fail. Raises the error again where it says nothing of an expression."""
+    """What is wrong in a declaration that made a query fail; nothing where that cannot be told. Raises where Spark is gone."""
     _unless_gone(error)
     if isinstance(error, AnalysisException) and (wrong := wrong_expressions(session, source)):
         return wrong
@@ -81,10 +81,8 @@ def explained(session: SparkSession, source: Source, error: PySparkException) ->
         which = "" if len(casting) == 1 else ", or another of these casts"
         return [Wrong(one.location, f"this cast{which} fails: {in_brief(error)}{SAFE_FORMS}") for one in casting]
     if failing is None:
-        raise error
-    return [
-        Wrong(failing.location, f"{fragment} fails: {in_brief(error)}{SAFE_FORMS}", len("".join(failing.sql.split(fragment)[0].split())))
-    ]
+        return []
+    return [Wrong(failing.location, f"{fragment} fails: {in_brief(error)}{SAFE_FORMS}", _before(failing, fragment))]
 
 
 def _wrong_regex(error: PySparkException, written: Iterable[Expression]) -> Wrong | None:
@@ -96,7 +94,16 @@ def _wrong_regex(error: PySparkException, written: Iterable[Expression]) -> Wron
     one, form = next(((one, form) for one in written for form in forms if form and form in one.sql), (None, ""))
     if one is None:
         return None
-    return Wrong(one.location, f"{said!r} is no regular expression of Java's", len("".join(one.sql.split(form)[0].split())))
+    return _no_regex(one, repr(said), form)
+
+
+def _no_regex(one: Expression, told: str, written: str) -> Wrong:
+    return Wrong(one.location, f"{told} is no regular expression of Java's", _before(one, written))
+
+
+def _before(one: Expression, fragment: str) -> int:
+    """How many characters that are no white space stand before a fragment of an expression."""
+    return _inked(one.sql.split(fragment)[0])
 
 
 REGEX = re.compile(
@@ -111,11 +118,7 @@ def _wrong_regexes(session: SparkSession, written: Sequence[Expression]) -> list
     if not with_some or _of_regexes(session, [literal for _, found in with_some for literal in found]) is None:
         return []
     failed = [(one, literal, _of_regexes(session, [literal])) for one, found in with_some for literal in found]
-    return [
-        Wrong(one.location, f"{literal} is no regular expression of Java's", len("".join(one.sql.split(literal)[0].split())))
-        for one, literal, error in failed
-        if error is not None
-    ]
+    return [_no_regex(one, literal, literal) for one, literal, error in failed if error is not None]
 
 
 def _of_regexes(session: SparkSession, literals: Sequence[str]) -> PySparkException | None:
@@ -333,7 +336,11 @@ def _ink(error: PySparkException, one: Expression) -> int | None:
         return None
     lines = one.sql.splitlines()[: int(at[1])]
     before = "".join(lines[:-1]) + (lines[-1][: int(at[2])] if lines else "")
-    return len("".join(before.split()))
+    return _inked(before)
+
+
+def _inked(text: str) -> int:
+    return len("".join(text.split()))
 
 
 def _unquoted(name: str) -> str:

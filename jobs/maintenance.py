@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from jobs.audit import judge_published
 from jobs.context import Context
 from lakehouse import failpoints
-from lakehouse.delta import VERSIONS_KEPT, DeltaLog, qualified, quoted
+from lakehouse.delta import VERSIONS_KEPT, DeltaLog, on_days, qualified
 from lakehouse.ops.runs import Facts, Step
 from lakehouse.ops.store import DELTA_RS_TABLES
 from lakehouse.ops.upkeep import Upkept, clear, compact, crowded_days
@@ -47,7 +47,7 @@ def maintain_table(context: Context, declared: Table) -> bool:
 
 def _compact(context: Context, declared: Table, days: Sequence[str] | None) -> int:
     """Rewrite the small files of some days, or of the whole table, into few. Returns how many were written."""
-    where = "" if days is None else f" where {declared.partition_by[0]} in ({', '.join(f'date{quoted(day)}' for day in days)})"
+    where = "" if days is None else f" where {on_days(declared.partition_by[0], days)}"
     return int(context.session.sql(f"optimize {qualified(declared)}{where}").collect()[0]["metrics"]["numFilesAdded"])
 
 

@@ -18,7 +18,7 @@ from pyspark.sql import functions as F
 from jobs.context import Context
 from jobs.days import around
 from jobs.gold.sign_ins import USER, with_zone
-from lakehouse.delta import Changes, DeltaLog, DeltaLogs, address
+from lakehouse.delta import Changes, DeltaLog, DeltaLogs, address, on_days
 from lakehouse.geoip import kind_of_database
 from lakehouse.settings import Settings
 from lakehouse.tables import Table, table
@@ -47,8 +47,7 @@ class Work:
         """Predicate on the rows to replace; None for the whole table."""
         if self.periods is None:
             return None
-        literals = ", ".join(f"date'{period.isoformat()}'" for period in sorted(self.periods))
-        return f"{self.declared.recomputed_by} in ({literals})"
+        return on_days(self.declared.recomputed_by, sorted(self.periods))
 
 
 def plan(context: Context, declared: Table) -> Work | None:

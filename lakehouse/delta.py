@@ -80,6 +80,11 @@ def quoted(value: str) -> str:
     return f"'{escaped}'"
 
 
+def on_days(column: str, days: Iterable[date | str]) -> str:
+    """A predicate on a column of dates; days as dates or in ISO 8601."""
+    return f"{column} in ({', '.join(f'date{quoted(str(day))}' for day in days)})"
+
+
 def identifier(name: str) -> str:
     """A validated identifier in back-ticks. Raises ConfigurationError where it is none."""
     if not IDENTIFIER.match(name):

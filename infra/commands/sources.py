@@ -165,12 +165,10 @@ def _previewed(session: SparkSession, path: Path, source: Source, file: Path, li
     try:
         return preview_file(session, source, file, limit)
     except PySparkException as error:
-        try:
-            mistakes = mistakes_at(path, explained(session, source, error))
-        except PySparkException:
-            next_step = "the record that it fails on is within the first --limit; mend the expression that reads it so"
-            raise ConfigurationError(f"{path}: an expression fails: {in_brief(error)}", next_step=next_step) from error
-        raise _wrong(mistakes) from error
+        if wrong := explained(session, source, error):
+            raise _wrong(mistakes_at(path, wrong)) from error
+        next_step = "the record that it fails on is within the first --limit; mend the expression that reads it so"
+        raise ConfigurationError(f"{path}: an expression fails: {in_brief(error)}", next_step=next_step) from error
 
 
 @contextmanager
