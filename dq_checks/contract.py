@@ -52,12 +52,6 @@ class Contract:
         """The rules that hold back a tenant's slice. Worth running only where Soda counted failing slices."""
         return tuple(SliceRule(c.name, VARIABLE.sub(r"{\1}", c.body["query"])) for c in self.checks if c.severity is Severity.SLICE)
 
-    @property
-    def reasons(self) -> str:
-        """Spark SQL for the `_reasons` of a row: names of the row rules that it breaks; an empty array where there is none."""
-        cases = ", ".join(f"case when {rule.violated} then '{rule.name}' end" for rule in self.row_rules)
-        return f"filter(array({cases}), reason -> reason is not null)" if cases else "cast(array() as array<string>)"
-
     def at(self, stage: Stage) -> tuple[Check, ...]:
         """The checks of a stage."""
         return tuple(c for c in self.checks if c.stage is stage)

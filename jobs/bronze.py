@@ -5,7 +5,8 @@ Does not belong here: reading files, committing tables, recording runs, or anyth
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
+from dq_checks import RowRule
 from jobs.parse import CORRUPT, parse_fields, to_type
 from jobs.records import PLACED, RECORD_COLUMNS, is_record
 from lakehouse.ledger import Batch, BatchFile
@@ -25,8 +27,18 @@ KEY = ("tenant_id", "event_id", "raw_hash")
 RECORD_PLACE = ("_source_file", "_row")
 """Of a record in its batch; of two under one key, the one with the lesser place counts."""
 
-IDENTIFIED = (*RECORD_COLUMNS, "tenant_id", CORRUPT, "event_id", "event_time", "user_key", "raw_hash")
-"""What bronze needs of identified records; the parsed fields are needed only where silver takes them over."""
+IS_RECORD = "_is_record"
+REASONS = "_reasons"
+"""The names of the row rules that a row breaks."""
+
+STAGED = (*RECORD_COLUMNS, "tenant_id", "event_id", "event_time", "event_date", "time_quality", "user_key", "raw_hash", CORRUPT, IS_RECORD)
+"""What bronze needs of staged records; the parsed fields are needed only where silver takes them over."""
+
+
+def known_early(source: Source) -> set[str]:
+    """Columns of a staged record that do not wait until all of its batch was read, as its place does, and an id that is made from that."""
+    return set(STAGED) if source.event_id else set(STAGED) - {"event_id"}
+
 
 LATEST_PLAUSIBLE = "interval 24 hours"
 HMAC_BLOCK_BYTES = 64
@@ -81,10 +93,20 @@ class Split:
     rows: int
 
 
-def splits_of(identified: DataFrame) -> tuple[list[Split], list[date]]:
+def stage(identified: DataFrame, source: Source, batch: Batch) -> DataFrame:
+    """Add what bronze needs and what follows from a record alone; blank lines, which count in the places of others, are no `_is_record`."""
+    return identified.withColumns({
+        "event_date": F.to_date("event_time"),
+        "time_quality": _time_quality(F.col("event_time"), source.earliest, batch.created_at),
+        CORRUPT: F.coalesce("_unreadable", CORRUPT),
+        IS_RECORD: is_record(source),
+    })  # fmt: skip
+
+
+def splits_of(staged: DataFrame) -> tuple[list[Split], list[date]]:
     """The splits that were read, in file order, and the distinct days of their events."""
     found = (
-        identified.groupBy("_path", "_block")
+        staged.groupBy("_path", "_block")
         .agg(F.min("_number").alias("first"), F.count(F.lit(1)).alias("rows"), F.collect_set(F.to_date("event_time")).alias("days"))
         .orderBy("_path", "_block")
         .collect()
@@ -97,8 +119,8 @@ MOST_SPELT_OUT = 8
 """Splits whose places stand in the query itself: a join costs each query a job of its own."""
 
 
-def with_places(identified: DataFrame, splits: Sequence[Split], files: Mapping[str, BatchFile]) -> DataFrame:
-    """Add `_source_file`, the landing key, and `_sha256`, the content's hash, of a row's file, and `_row`, the record's place in it.
+def with_places(staged: DataFrame, splits: Sequence[Split], files: Mapping[str, BatchFile], source: Source, batch: Batch) -> DataFrame:
+    """Bronze rows: records, without blank lines, with their batch, the landing key of their file, `_source_file`, and their place, `_row`.
 
     Args:
         files: the file of each path.
@@ -113,14 +135,18 @@ def with_places(identified: DataFrame, splits: Sequence[Split], files: Mapping[s
         before += split.rows
     if len(found) > MOST_SPELT_OUT:
         told = "_path string, _block long, _source_file string, _sha256 string, _shift long"
-        placed = identified.join(F.broadcast(identified.sparkSession.createDataFrame(found, told)), ["_path", "_block"])
+        placed = staged.join(F.broadcast(staged.sparkSession.createDataFrame(found, told)), ["_path", "_block"])
     else:
-        placed = identified.withColumns({
+        placed = staged.withColumns({
             "_source_file": _spelt_out([(path, block, key) for path, block, key, _, _ in found], "string"),
             "_sha256": _spelt_out([(path, block, sha256) for path, block, _, sha256, _ in found], "string"),
             "_shift": _spelt_out([(path, block, shift) for path, block, _, _, shift in found], "long"),
         })  # fmt: skip
-    return placed.withColumn("_row", F.col("_number") + F.col("_shift")).drop("_path", "_block", "_number", "_shift")
+    placed = placed.where(IS_RECORD).withColumn("_row", F.col("_number") + F.col("_shift"))
+    created = F.lit(batch.created_at.isoformat()).cast("timestamp")
+    of_the_batch = {"_batch_id": F.lit(batch.batch_id), "_ingested_at": created, "_ingest_date": F.to_date(created)}
+    by_place = {} if source.event_id else {"event_id": F.concat_ws(":", "_sha256", "_row")}
+    return placed.withColumns(by_place | of_the_batch).drop("_path", "_block", "_number", "_shift", "_sha256", "_unreadable", IS_RECORD)
 
 
 def _spelt_out(values: Sequence[tuple[Any, ...]], type_: str) -> Column:
@@ -133,23 +159,6 @@ def _spelt_out(values: Sequence[tuple[Any, ...]], type_: str) -> Column:
     return spelt
 
 
-def stage(placed: DataFrame, source: Source, batch: Batch) -> DataFrame:
-    """Bronze rows of a batch, blank lines left out, with the parsed fields, `_unreadable` and `_corrupt` still beside them."""
-    created = F.lit(batch.created_at.isoformat()).cast("timestamp")
-    by_place = F.concat_ws(":", "_sha256", "_row")
-    return (
-        placed.where(is_record(source))
-        .withColumn("event_id", F.col("event_id") if source.event_id else by_place)
-        .withColumn("event_date", F.to_date("event_time"))
-        .withColumn("time_quality", _time_quality(F.col("event_time"), source.earliest, batch.created_at))
-        .withColumn("_corrupt", F.coalesce("_unreadable", "_corrupt"))
-        .withColumn("_batch_id", F.lit(batch.batch_id))
-        .withColumn("_ingested_at", created)
-        .withColumn("_ingest_date", F.to_date(created))
-        .drop("_sha256", "_unreadable")
-    )
-
-
 def _time_quality(event_time: Column, earliest: date, now: datetime) -> Column:
     latest = F.lit(now.isoformat()).cast("timestamp") + F.expr(LATEST_PLAUSIBLE)
     return (
@@ -159,16 +168,23 @@ def _time_quality(event_time: Column, earliest: date, now: datetime) -> Column:
     )
 
 
-def with_reasons(staged: DataFrame, rules: Iterable[tuple[str, str]]) -> DataFrame:
-    """Add `_reasons`: the names of the row rules, given as (name, violated: SQL boolean), that each row breaks."""
-    broken = [F.when(F.expr(violated), F.lit(name)) for name, violated in rules]
-    return staged.withColumn("_reasons", F.array_compact(F.array(*broken)) if broken else F.array().cast("array<string>"))
+def broken(rules: Iterable[RowRule]) -> Column:
+    """The names of the rules that a row breaks."""
+    found = [F.when(F.expr(rule.violated), F.lit(rule.name)) for rule in rules]
+    return F.array_compact(F.array(*found)) if found else F.array().cast("array<string>")
 
 
-def without_text(judged: DataFrame, source: Source) -> DataFrame:
-    """What checks and counts look at: bronze's columns, `_reasons` and `_corrupt`; `raw` is empty where there is a text."""
-    columns = [F.when(F.col(name).isNotNull(), "").alias(name) if name == "raw" else F.col(name) for name in source.bronze.column_names]
-    return judged.select(*columns, "_reasons", CORRUPT)
+def askable(rules: Iterable[RowRule], missing: Collection[str]) -> tuple[list[RowRule], list[RowRule]]:
+    """The rules that name none of some columns that are still missing, and the others."""
+    found: tuple[list[RowRule], list[RowRule]] = ([], [])
+    for rule in rules:
+        found[mentions(rule.violated, missing)].append(rule)
+    return found
+
+
+def mentions(sql: str, columns: Collection[str]) -> bool:
+    """Whether some of the columns may be named in an expression."""
+    return not set(columns).isdisjoint(re.findall(r"\w+", sql))
 
 
 @dataclass(frozen=True)
@@ -190,7 +206,7 @@ def repeats_in(judged: DataFrame, published: DataFrame | None, key: Sequence[str
     Args:
         published: the key columns of rows that are published, or None where there are none.
     """
-    good = judged.where(F.size("_reasons") == 0)
+    good = judged.where(F.size(REASONS) == 0)
     within = first_of_repeated(good, key, F.struct(*RECORD_PLACE))
     if published is None:
         return Repeats(within, None)
@@ -227,5 +243,5 @@ def with_disposition(marked: DataFrame, held_back: Iterable[str]) -> DataFrame:
     held = F.col("tenant_id").isin(list(held_back)) if list(held_back) else F.lit(False)
     return marked.withColumn(
         "_disposition",
-        F.when(F.size("_reasons") > 0, "quarantined").when(F.col("_duplicate"), "duplicate").when(held, "held_back").otherwise("published"),
+        F.when(F.size(REASONS) > 0, "quarantined").when(F.col("_duplicate"), "duplicate").when(held, "held_back").otherwise("published"),
     )

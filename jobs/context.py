@@ -33,6 +33,8 @@ class Staged:
     """Rows of a batch that this process has just published to bronze, as silver takes them over, and the frames they are made from."""
 
     rows: DataFrame
+    is_mapped: bool
+    """Whether silver's values stand in the place of the parsed fields."""
     frames: ExitStack
 
 

@@ -9,7 +9,7 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from dq_checks import CheckResult, Outcome, Severity
+from dq_checks import CheckResult, Outcome, RowRule, Severity
 from jobs.audit import record_checks
 from jobs.context import Context
 from lakehouse.delta import quoted
@@ -114,9 +114,9 @@ def _row(source: Source, batch: Batch, tenant: str, records: int, change: Change
     }
 
 
-def undeclared_fields(source: Source) -> list[tuple[str, str]]:
-    """The row rule, as (name, violated: SQL boolean), of a source that quarantines records with undeclared fields; none for others."""
+def undeclared_fields(source: Source) -> list[RowRule]:
+    """The row rule of a source that quarantines records with undeclared fields; none for others."""
     if source.drift is not Drift.QUARANTINE or source.format is Format.TEXT:
         return []
     declared = ", ".join(map(quoted, source.fields))
-    return [(UNDECLARED_FIELD, f"size(array_except(json_object_keys(raw), array({declared}))) > 0")]
+    return [RowRule(UNDECLARED_FIELD, f"size(array_except(json_object_keys(raw), array({declared}))) > 0")]

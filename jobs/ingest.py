@@ -10,31 +10,33 @@ from contextlib import ExitStack
 from dataclasses import replace
 from datetime import date
 
-from pyspark.sql import DataFrame
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from dq_checks import Stage, contract_for
 from jobs.audit import audit, failing_slices, judge_published, lineage, view_of
 from jobs.books import agree, balance_bronze
 from jobs.bronze import (
-    IDENTIFIED,
     KEY,
+    REASONS,
+    STAGED,
+    askable,
+    broken,
     hmac_keys,
     identify,
+    known_early,
     repeats_in,
     splits_of,
     stage,
     with_disposition,
     with_duplicates,
     with_places,
-    with_reasons,
-    without_text,
 )
 from jobs.context import Context, Staged
 from jobs.drift import SCHEMA_DRIFT, Seen, look, tell, undeclared_fields
 from jobs.quarantine import held_back, quarantine_rows, take_out
 from jobs.records import PLACED, key_of, read_records
-from jobs.silver import can_map_early, mapped_early
+from jobs.silver import can_map_early, map_early
 from lakehouse import failpoints
 from lakehouse.delta import Commit, DeltaLog, append
 from lakehouse.errors import DataError
@@ -42,6 +44,7 @@ from lakehouse.ledger import Batch, FileCounts, Release, State
 from lakehouse.ops.runs import Facts
 from lakehouse.sources import Drift, Source
 from lakehouse.spark import is_small, kept, tune
+from lakehouse.tables import table
 from lakehouse.tables.bronze import QUARANTINE
 from lakehouse.tenants import TenantRegistry, tenant_key
 
@@ -138,26 +141,31 @@ def _publish_staged(
     context: Context, source: Source, batch: Batch, seen: Mapping[str, Seen], log: DeltaLog, facts: Facts
 ) -> dict[str, FileCounts]:
     with ExitStack() as frames:
-        identified = frames.enter_context(kept(_identified(context, source, batch), batch.records))
-        failpoints.reached(failpoints.READING)
-        splits, days = splits_of(identified)
-        placed = with_places(identified, splits, {s.path: batch.by_path[key_of(context.settings, s.path)] for s in splits})
         contract = contract_for(source.bronze)
-        rules = [(r.name, r.violated) for r in contract.row_rules] + undeclared_fields(source)
-        judged = with_reasons(stage(placed, source, batch), rules)
-        light = judged if is_small(batch.records) else frames.enter_context(kept(without_text(judged, source), batch.records))
-        repeats = repeats_in(light, _published_keys(context, source, batch, log, days), KEY)
-        marked = with_duplicates(light, repeats, KEY)
+        staged = stage(_identified(context, source, batch), source, batch)
+        rules = [*contract.row_rules, *undeclared_fields(source)]
+        of_the_record, of_the_batch = askable(rules, set(source.bronze.column_names) - known_early(source))
+        read = staged.withColumn(REASONS, broken(of_the_record))
+        if not is_small(batch.records):
+            read = _without_fields(read, source)
+        read = frames.enter_context(kept(read, batch.records))
+        failpoints.reached(failpoints.READING)
+        splits, days = splits_of(read)
+        files = {s.path: batch.by_path[key_of(context.settings, s.path)] for s in splits}
+        judged = with_places(read, splits, files, source, batch).withColumn(REASONS, F.concat(REASONS, broken(of_the_batch)))
+        repeats = repeats_in(judged, _published_keys(context, source, batch, log, days), KEY)
+        marked = with_duplicates(judged, repeats, KEY)
         view, variables = view_of(marked, source.bronze), {"max_rejected_share": str(source.max_rejected_share)}
         verdict = audit(context, source.name, source.bronze, view, Stage.BATCH, facts, variables)
         held = {} if batch.release else _with_frozen(failing_slices(context, verdict, contract, view, variables), source, seen)
-        counts = _count(with_disposition(marked, held), batch, facts)
+        disposed = with_disposition(marked, held)
+        counts = _count(disposed, batch, facts)
         balance_bronze(batch, counts)
         failpoints.reached(failpoints.STAGED)
-        disposed = with_disposition(with_duplicates(judged, repeats, KEY), held)
         _commit(context, source, batch, disposed, held, counts)
         if is_small(batch.records) or can_map_early(source):
-            context.staged[batch.batch_id] = Staged(disposed.where("_disposition = 'published'"), frames.pop_all())
+            is_mapped = not is_small(batch.records)
+            context.staged[batch.batch_id] = Staged(disposed.where("_disposition = 'published'"), is_mapped, frames.pop_all())
     return counts
 
 
@@ -173,12 +181,22 @@ def _identified(context: Context, source: Source, batch: Batch) -> DataFrame:
         )  # fmt: skip
     else:
         context.ledger(source).restore_copies(batch)
-        tenant = F.regexp_extract(F.col("_path"), r"/tenant=([^/]+)/", 1)
-        records = read_records(context.session, context.settings, source, batch).withColumn("tenant_id", tenant)
-    identified = identify(records, source, keys)
-    if is_small(batch.records):
-        return identified
-    return identified.select(*IDENTIFIED, *(mapped_early(source) if can_map_early(source) else []))
+        records = read_records(context.session, context.settings, source, batch).withColumn("tenant_id", _tenant_in("_path"))
+    return identify(records, source, keys)
+
+
+def _without_fields(judged: DataFrame, source: Source) -> DataFrame:
+    """Staged records with what will be needed of their parsed fields."""
+    if can_map_early(source):
+        return map_early(judged, source, contract_for(table(source.silver.table)).row_rules)
+    return judged.select(*STAGED, REASONS)
+
+
+def _tenant_in(path: str) -> Column:
+    """The tenant that a landed file's path names first; a regular expression would have to decode the path of each record."""
+    name = "/tenant="
+    first = F.substring_index(F.substring_index(path, name, 2), name, -1)
+    return F.substring_index(first, "/", 1)
 
 
 def _without_overwritten(context: Context, source: Source, batch: Batch, log: DeltaLog) -> Batch:

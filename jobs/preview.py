@@ -19,7 +19,7 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import ArrayType, DataType, MapType, StructType
 
 from dq_checks import Check, Severity, contract_for
-from jobs.bronze import Split, hmac_keys, identify, stage, with_places, with_reasons
+from jobs.bronze import REASONS, Split, broken, hmac_keys, identify, stage, with_places
 from jobs.parse import CORRUPT, TYPE_CONFLICT
 from jobs.records import EMPTY_RECORDS, PLACED
 from jobs.refine import expand
@@ -31,7 +31,6 @@ from lakehouse.splitting import Record, split
 from lakehouse.tables import Table, table
 
 TENANT = "preview"
-REASONS = "_reasons"
 
 
 @dataclass(frozen=True)
@@ -86,8 +85,7 @@ def preview(session: SparkSession, source: Source, file: Path, limit: int) -> Pr
     tune(session, len(found))
     declared = table(source.silver.table)
     bronze = checkpoint(_staged(session, source, file.name, found))
-    mapped = map_to_silver(expand(bronze.where(f"size({REASONS}) = 0"), source), source)
-    rows = _with_reasons(mapped, declared).collect()
+    rows = map_to_silver(expand(bronze.where(f"size({REASONS}) = 0"), source), source, contract_for(declared).row_rules).collect()
     bad = bronze.where(f"size({REASONS}) > 0").select("_row", REASONS, CORRUPT).collect()
     text = {record.row: (record.raw or b"").decode("utf-8", "replace") for record in found}
     fields: Any = session.createDataFrame([], source.fields_ddl).schema
@@ -112,12 +110,9 @@ def _staged(session: SparkSession, source: Source, name: str, found: Sequence[Re
     records = session.createDataFrame(rows, EMPTY_RECORDS).withColumn("tenant_id", F.lit(TENANT))
     content = BatchFile(key, "preview", "", 0, now, now, TENANT, len(found))
     identified = identify(records, source, hmac_keys(session, {TENANT: b"preview"}))
-    placed = with_places(identified, [Split(key, PLACED, 0, len(found))], {key: content})
-    return _with_reasons(stage(placed, source, Batch("preview-0", source.name, now, ())), source.bronze)
-
-
-def _with_reasons(rows: DataFrame, declared: Table) -> DataFrame:
-    return with_reasons(rows, [(rule.name, rule.violated) for rule in contract_for(declared).row_rules])
+    batch = Batch("preview-0", source.name, now, ())
+    placed = with_places(stage(identified, source, batch), [Split(key, PLACED, 0, len(found))], {key: content}, source, batch)
+    return placed.withColumn(REASONS, broken(contract_for(source.bronze).row_rules))
 
 
 def _unread(row: Row, text: str, fields: DataType) -> Reject:

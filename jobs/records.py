@@ -49,7 +49,11 @@ def _addresses(settings: Settings, files: Iterable[BatchFile]) -> list[str]:
 
 def is_record(source: Source) -> Column:
     """Whether a row of RECORD_COLUMNS is a record, and not a blank line."""
-    return F.coalesce("raw", F.lit("?")).rlike(f"[^{BLANK}]") if source.format in LINE_FORMATS else F.lit(True)
+    if source.format not in LINE_FORMATS:
+        return F.lit(True)
+    # The first character tells it of nearly every record; the pattern has the whole text decoded.
+    first = F.substring("raw", 1, 1)
+    return F.col("raw").isNull() | ~first.isin("", *BLANK) | F.col("raw").rlike(f"[^{BLANK}]")
 
 
 def _read_lines(session: SparkSession, addresses: list[str]) -> DataFrame:

@@ -6,22 +6,23 @@ Does not belong here: what a source's fields mean (assets/sources), or how a row
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
 from datetime import date
 
 from pyspark.sql import Column, DataFrame, Row
 from pyspark.sql import functions as F
 
-from dq_checks import Stage, contract_for
+from dq_checks import RowRule, Stage, contract_for
 from jobs.audit import audit, failing_slices, judge_published, lineage, view_of
 from jobs.books import SilverCounts, agree, balance_silver
-from jobs.bronze import first_of_repeated, with_reasons
+from jobs.bronze import REASONS, first_of_repeated
 from jobs.context import Context
 from jobs.days import around
 from jobs.fill import filled, record_fill
 from jobs.parse import CORRUPT, derive, parse_fields
 from jobs.quarantine import held_back, quarantine_rows, take_out
-from jobs.silver import APPLICABLE, map_to_silver
+from jobs.silver import APPLICABLE, map_to_silver, mapped_to_silver
 from lakehouse import failpoints
 from lakehouse.delta import TRANSACTION_VERSION, Commit, DeltaLog, append, identifier, qualified, quoted, replace, run_once
 from lakehouse.errors import ConfigurationError
@@ -45,6 +46,8 @@ class Portion:
     batch_id: str
     rows: DataFrame
     rows_read: int
+    is_mapped: bool = False
+    """Whether silver's values stand in the place of the parsed fields."""
     thresholds: bool = True
     replaces: str | None = None
     """Predicate on the silver rows that the portion takes the place of."""
@@ -140,6 +143,7 @@ def _portion_of(context: Context, source: Source, batch: Batch) -> Portion:
         batch.batch_id,
         staged.rows if staged else _bronze_rows(context, source, batch.batch_id),
         context.ledger(source).published_rows(batch),
+        is_mapped=staged is not None and staged.is_mapped,
     )
 
 
@@ -162,12 +166,10 @@ def _publish_staged(context: Context, source: Source, declared: Table, portion: 
     if not portion.rows_read:
         return SilverCounts()
     tune(context.session, portion.rows_read)
-    expanded = expand(portion.rows, source)
     contract = contract_for(declared)
-    with kept(map_to_silver(expanded, source), portion.rows_read) as mapped:
+    with _mapped(portion, source, contract.row_rules) as mapped:
         whole = _overview(mapped, declared)
-        applicable = mapped.where(APPLICABLE).drop(APPLICABLE)
-        judged = with_reasons(applicable, [(r.name, r.violated) for r in contract.row_rules])
+        judged = mapped.where(APPLICABLE).drop(APPLICABLE)
         if declared.latest_by:
             compared = checkpoint(compare_entities(context, judged, declared))
         else:
@@ -183,6 +185,13 @@ def _publish_staged(context: Context, source: Source, declared: Table, portion: 
         failpoints.reached(failpoints.STAGED)
         _commit(context, source, declared, portion, disposed, sorted({name for names in held.values() for name in names}), counts)
     return counts
+
+
+def _mapped(portion: Portion, source: Source, rules: Sequence[RowRule]) -> AbstractContextManager[DataFrame]:
+    """Rows that several queries can read; those that were mapped early are kept already."""
+    if portion.is_mapped:
+        return nullcontext(mapped_to_silver(portion.rows, source, rules))
+    return kept(map_to_silver(expand(portion.rows, source), source, rules), portion.rows_read)
 
 
 MOST_COPIES = 10_000
@@ -228,7 +237,7 @@ def compare_events(
     key = list(declared.key)
     said = [c.name for c in declared.columns if c.name not in LINEAGE_COLUMNS]
     rows = judged.withColumn("_content", F.xxhash64(F.to_json(F.struct(*said))))
-    good = rows.where(F.size("_reasons") == 0)
+    good = rows.where(F.size(REASONS) == 0)
     repeated = first_of_repeated(good, key, F.struct(*PLACE, "_content"))
     known = _published_events(context, declared, good, said, portion, log, days)
     marked, first = rows, F.lit(None).cast("long")
@@ -240,7 +249,7 @@ def compare_events(
         first = F.coalesce("_known", first)
     return marked.withColumn(
         "_disposition",
-        F.when(F.size("_reasons") > 0, "quarantined")
+        F.when(F.size(REASONS) > 0, "quarantined")
         .when(first.isNull(), "inserted")
         .when(first == F.col("_content"), "duplicate")
         .otherwise("conflicting"),
@@ -269,12 +278,12 @@ def compare_entities(context: Context, judged: DataFrame, declared: Table) -> Da
     """Add `_disposition` to states of entities: only the newest of the batch counts, and only where it is newer than what is published."""
     key, by = list(declared.key), str(declared.latest_by)
     rank = F.struct(by, *PLACE)
-    newest = judged.where(F.size("_reasons") == 0).groupBy(*key).agg(F.max(rank).alias("_newest"))
+    newest = judged.where(F.size(REASONS) == 0).groupBy(*key).agg(F.max(rank).alias("_newest"))
     published = context.session.table(declared.name).select(*key, F.col(by).alias("_published"))
     marked = judged.join(newest, key, "left").join(published, key, "left")
     return marked.withColumn(
         "_disposition",
-        F.when(F.size("_reasons") > 0, "quarantined")
+        F.when(F.size(REASONS) > 0, "quarantined")
         .when(rank != F.col("_newest"), "duplicate")
         .when(F.col("_published").isNull(), "inserted")
         .when(F.col("_published") < F.col(by), "updated")
@@ -322,15 +331,24 @@ def _commit(
         append(quarantine_rows(kept_out, source.name, "silver", held), context.settings, QUARANTINE, f"{portion.transaction}.silver", about)
     accepted = disposed.where(F.col("_disposition").isin("inserted", "updated"))
     if portion.replaces:
-        by_day = accepted.repartition("event_date")
-        replace(by_day, context.settings, declared, portion.replaces, portion.transaction, TRANSACTION_VERSION, about)
+        ordered = by_day(accepted, portion.rows_read)
+        replace(ordered, context.settings, declared, portion.replaces, portion.transaction, TRANSACTION_VERSION, about)
     elif not counts.inserted + counts.updated:
         return
     elif declared.latest_by is None:
-        ordered = accepted.repartition("event_date") if declared.partition_by else accepted
+        ordered = by_day(accepted, portion.rows_read) if declared.partition_by else accepted
         append(ordered, context.settings, declared, portion.transaction, about)
     else:
         _merge(context, declared, portion, accepted, about)
+
+
+ROWS_PER_TASK = 60_000
+"""Rows that a writing task sorts by their day: four times as many fill the heap that the embedded Spark has, and take twice as long."""
+
+
+def by_day(rows: DataFrame, count: int) -> DataFrame:
+    """Rows with those of a day together, so that a day is one file."""
+    return rows.repartition(max(1, count // ROWS_PER_TASK), "event_date")
 
 
 def _merge(context: Context, declared: Table, portion: Portion, accepted: DataFrame, about: Mapping[str, object]) -> None:

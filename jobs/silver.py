@@ -5,56 +5,70 @@ Does not belong here: what a source's columns mean (assets/sources), deduplicati
 
 from __future__ import annotations
 
-import re
+from collections.abc import Iterable
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from jobs.bronze import IDENTIFIED
+from dq_checks import RowRule
+from jobs.bronze import REASONS, STAGED, askable, broken, known_early, mentions
 from jobs.parse import CORRUPT, to_type
 from lakehouse.sources import FILLED_BY_THE_LAKE, Source
 from lakehouse.tables import TABLES
 from lakehouse.tables import Column as Declared
 
 APPLICABLE = "_applicable"
-EARLY = "_early_"
-"""Before the name of a value that was worked out when the record was parsed, so that silver need not parse it again."""
+FOUND_EARLY = "_found_early"
+"""The names of silver's rules that a record breaks, as far as they could be asked when it was parsed."""
 
 
 def can_map_early(source: Source) -> bool:
-    """Whether the mapping asks for nothing that is known only once the whole batch was read, such as a record's place."""
-    late = {column.name for column in source.bronze.columns} - set(IDENTIFIED)
-    words = set(re.findall(r"\w+", " ".join((source.silver.applicable, *source.silver.columns.values()))))
-    return source.event_id is not None and source.silver.expand is None and not late & words
+    """Whether silver's values of a record can be worked out when it is parsed, and stand beside its bronze columns under their names.
+
+    They cannot where the mapping asks for what is known only when all of the batch was read, such as a record's place.
+    """
+    bronze, mapping = set(source.bronze.column_names), source.silver.columns
+    wanted = " ".join((source.silver.applicable, *mapping.values()))
+    return source.silver.expand is None and bronze.isdisjoint(mapping) and not mentions(wanted, bronze - known_early(source))
 
 
-def mapped_early(source: Source) -> list[Column]:
-    """The values of the mapping, over identified records with their parsed fields."""
+def map_early(judged: DataFrame, source: Source, rules: Iterable[RowRule]) -> DataFrame:
+    """Staged records with `_reasons`; in the place of their parsed fields silver's values, and what silver's rules find in these."""
     types = {column.name: column.type for column in TABLES[source.silver.table].columns}
-    values = [to_type(F.expr(sql), types[name]).alias(EARLY + name) for name, sql in source.silver.columns.items()]
-    return [*values, _applicable(source).alias(EARLY + APPLICABLE)]
+    values = [to_type(F.expr(sql), types[name]).alias(name) for name, sql in source.silver.columns.items()]
+    mapped = judged.select(*STAGED, REASONS, *values, _applicable(source).alias(APPLICABLE))
+    return mapped.withColumn(FOUND_EARLY, F.when(F.col(APPLICABLE), broken(_askable_early(source, rules)[0])))
+
+
+def _askable_early(source: Source, rules: Iterable[RowRule]) -> tuple[list[RowRule], list[RowRule]]:
+    return askable(rules, set(TABLES[source.silver.table].column_names) - known_early(source) - set(source.silver.columns))
 
 
 def _applicable(source: Source) -> Column:
     return F.coalesce(F.expr(source.silver.applicable), F.lit(False))
 
 
-def map_to_silver(parsed: DataFrame, source: Source) -> DataFrame:
-    """Apply the source's mapping: the silver table's columns in their declared order and type, `_applicable`, and `_corrupt` as it came.
+def map_to_silver(parsed: DataFrame, source: Source, rules: Iterable[RowRule]) -> DataFrame:
+    """Apply the source's mapping: the silver table's columns in their declared order and type, `_applicable`, `_corrupt` as it came, and
+    `_reasons`, the names of the rules that a row breaks where it is applicable.
 
-    `parsed` has bronze's columns, and what `parse_fields` adds or what was `mapped_early`. No value makes the query fail: what cannot be
-    cast is null, and the table's contract keeps out rows that lack a required value.
+    `parsed` has bronze's columns, and what `parse_fields` adds. No value makes the query fail: what cannot be cast is null, and the
+    table's contract keeps out rows that lack a required value.
     """
-    present = set(parsed.columns)
+    columns = [to_type(_value(column, source), column.type).alias(column.name) for column in TABLES[source.silver.table].columns]
+    return parsed.select(*columns, _applicable(source).alias(APPLICABLE), CORRUPT).withColumn(
+        REASONS, F.when(F.col(APPLICABLE), broken(rules))
+    )
 
-    def early(name: str, otherwise: Column) -> Column:
-        return F.col(EARLY + name) if EARLY + name in present else otherwise
 
+def mapped_to_silver(mapped: DataFrame, source: Source, rules: Iterable[RowRule]) -> DataFrame:
+    """The same from published records that were mapped early."""
     columns = [
-        early(column.name, to_type(_value(column, source), column.type)).alias(column.name)
+        F.col(column.name) if column.name in source.silver.columns else to_type(_value(column, source), column.type).alias(column.name)
         for column in TABLES[source.silver.table].columns
     ]
-    return parsed.select(*columns, early(APPLICABLE, _applicable(source)).alias(APPLICABLE), CORRUPT)
+    further = F.concat(FOUND_EARLY, broken(_askable_early(source, rules)[1]))
+    return mapped.select(*columns, APPLICABLE, CORRUPT, FOUND_EARLY).withColumn(REASONS, further).drop(FOUND_EARLY)
 
 
 def _value(column: Declared, source: Source) -> Column:

@@ -190,10 +190,12 @@ TUNING = {
     "spark.sql.files.minPartitionNum": ("1", None),
     "spark.databricks.delta.snapshotPartitions": ("1", None),
     "spark.sql.inMemoryColumnarStorage.compressed": ("false", "false"),
+    "spark.sql.inMemoryColumnarStorage.batchSize": ("256", "256"),
 }
 """For few rows, then for many (None: as the server has it): compiling and re-planning each query, and cutting it into tasks, costs most
 of the processor time of a run of 30 records. What is kept in columns is read some times and deleted; looking for values to put into
-dictionaries would take longer than to read what they save."""
+dictionaries would take longer than to read what they save; and columns of 10,000 records, Spark's own default, are buffers of megabytes,
+which the collector takes for old at once, so that a third of the time went into collections of the whole heap."""
 
 
 def is_small(records: int) -> bool:

@@ -21,7 +21,7 @@ TRUSTSTORE_PASSWORD = "public-certificates-only"
 
 
 def s3a_options(settings: Settings, buffers: Path) -> dict[str, str]:
-    """`fs.s3a.*`, without any key."""
+    """`fs.s3a.*`, without any key. The classic stream reads as it is asked; the default one keeps megabytes of each file in the heap."""
     options = {
         "fs.s3a.endpoint": settings.s3_endpoint or "",
         "fs.s3a.endpoint.region": settings.s3_region,
@@ -30,6 +30,7 @@ def s3a_options(settings: Settings, buffers: Path) -> dict[str, str]:
         "fs.s3a.connection.maximum": "96",
         "fs.s3a.threads.max": "32",
         "fs.s3a.buffer.dir": str(buffers),
+        "fs.s3a.input.stream.type": "classic",
         "fs.s3a.experimental.input.fadvise": "adaptive",
         "fs.s3a.attempts.maximum": "2",
         "fs.s3a.retry.limit": "3",

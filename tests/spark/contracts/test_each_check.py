@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 from pyspark.sql import SparkSession
 
-from dq_checks import Check, Contract, Outcome, Severity, Stage, Verdict, contract_for, verify
+from dq_checks import Check, Contract, Outcome, RowRule, Severity, Stage, Verdict, contract_for, verify
+from jobs.bronze import broken
 from lakehouse.tables import Table
 from tests.spark.contracts.rows import CONTRACTED, good_row, view
 
@@ -60,10 +61,8 @@ def test_each_row_check_fails_on_its_own_bad_row_and_good_rows_pass(spark: Spark
     assert failing == {c.name: (1, len(rows)) for c in checks}
     assert {r.check_name for r in verdict.blocking} == {c.name for c in checks if c.severity is Severity.BLOCK}
 
-    cases = ", ".join(f"case when {c.violated} then '{c.name}' end" for c in checks)
-    picked = spark.sql(
-        f"select _n, array_compact(array({cases})) as names, {contract.reasons} as reasons from staged order by _n"
-    ).collect()
+    every = [RowRule(c.name, c.violated) for c in checks]
+    picked = spark.table("staged").orderBy("_n").select(broken(every).alias("names"), broken(contract.row_rules).alias("reasons")).collect()
     assert [row.names for row in picked] == [[], [], *([c.name] for c in checks)]
     assert [row.reasons for row in picked] == [[], [], *([c.name] if c.severity is Severity.ROW else [] for c in checks)]
 

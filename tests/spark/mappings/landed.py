@@ -12,6 +12,7 @@ import yaml
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
+from jobs.bronze import REASONS
 from jobs.parse import CORRUPT, parse_fields
 from jobs.refine import expand
 from jobs.silver import map_to_silver
@@ -97,7 +98,7 @@ def parsed(spark: SparkSession, name: str, records: Sequence[str | None]) -> Dat
 
 def silver(spark: SparkSession, name: str, records: Sequence[str | None]) -> list[list[dict[str, Any]]]:
     """The silver rows of each record in their order, without lineage; times as text."""
-    mapped = map_to_silver(expand(parsed(spark, name, records), declaration(name)), declaration(name))
+    mapped = map_to_silver(expand(parsed(spark, name, records), declaration(name)), declaration(name), ()).drop(REASONS)
     times = [c.name for c in TABLES[declaration(name).silver.table].columns if c.type == "timestamp"]
     as_text = mapped.withColumns({name: F.date_format(name, "yyyy-MM-dd'T'HH:mm:ss.SSSSSS") for name in times})
     found: list[list[dict[str, Any]]] = [[] for _ in records]

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from pyspark.sql import SparkSession
 
+from jobs.bronze import REASONS
 from jobs.parse import CORRUPT
 from jobs.refine import expand
 from jobs.silver import APPLICABLE, map_to_silver
@@ -103,9 +104,9 @@ def _assert_rows(name: str, cases: Rows, found: Rows) -> None:
 def test_silver_has_the_declared_columns_in_order_and_type(spark: SparkSession, name: str) -> None:
     source = declaration(name)
     table = TABLES[source.silver.table]
-    found = map_to_silver(expand(parsed(spark, name, ["{}"]), source), source)
-    assert found.columns == [*table.column_names, APPLICABLE, CORRUPT]
-    assert [kind for _, kind in found.dtypes[:-2]] == [{"long": "bigint"}.get(c.type, c.type) for c in table.columns]
+    found = map_to_silver(expand(parsed(spark, name, ["{}"]), source), source, ())
+    assert found.columns == [*table.column_names, APPLICABLE, CORRUPT, REASONS]
+    assert [kind for _, kind in found.dtypes[:-3]] == [{"long": "bigint"}.get(c.type, c.type) for c in table.columns]
 
 
 def test_every_kind_of_provider_action_is_told_apart(mapped: Mapped) -> None:

@@ -92,10 +92,9 @@ class Landing:
     def staged(self, source: Source, batch: Batch) -> DataFrame:
         """The rows that bronze would judge."""
         records = read_records(self._spark, self._settings, source, batch).withColumn("tenant_id", F.lit(TENANT))
-        identified = checkpoint(identify(records, source, hmac_keys(self._spark, {TENANT: b"key"})))
-        splits, _ = splits_of(identified)
-        placed = with_places(identified, splits, {s.path: batch.by_path[key_of(self._settings, s.path)] for s in splits})
-        return stage(placed, source, batch)
+        staged = checkpoint(stage(identify(records, source, hmac_keys(self._spark, {TENANT: b"key"})), source, batch))
+        splits, _ = splits_of(staged)
+        return with_places(staged, splits, {s.path: batch.by_path[key_of(self._settings, s.path)] for s in splits}, source, batch)
 
     def in_spark(self, source: Source, batch: Batch) -> dict[str, int]:
         """Records by key."""

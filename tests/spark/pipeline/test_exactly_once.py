@@ -171,7 +171,7 @@ def test_a_transform_that_leaks_a_row_fails_the_run_before_anything_is_published
 
 def test_a_mapping_that_doubles_rows_fails_the_run(once: TestLake, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = jobs.refine.map_to_silver
-    monkeypatch.setattr(jobs.refine, "map_to_silver", lambda rows, source: whole(rows, source).unionByName(whole(rows, source)))
+    monkeypatch.setattr(jobs.refine, "map_to_silver", lambda *given: whole(*given).unionByName(whole(*given)))
     once.land("double", "a.jsonl", events("double", 0, 1, 2))
     with pytest.raises(DataError, match="do not balance"):
         once.run(gold=False)

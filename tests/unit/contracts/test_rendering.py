@@ -5,7 +5,6 @@ Does not belong here: running one (tests/spark/contracts).
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -79,10 +78,6 @@ def test_a_slice_rule_fills_its_view_and_variables_only() -> None:
     assert "> 0.5 * count(*) and x rlike '[a-z]{2}'" in filled
 
 
-def test_a_table_without_row_rules_gives_no_reasons() -> None:
-    assert contract_for(TABLES["gold.user_days"]).reasons == "cast(array() as array<string>)"
-
-
 def test_tables_of_ops_have_no_contract() -> None:
     with pytest.raises(ConfigurationError, match=r"ops\.check_results has no contract"):
         contract_for(TABLES["ops.check_results"])
@@ -118,8 +113,3 @@ def test_a_table_without_a_file_is_a_mistake(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setattr(rendering, "CONTRACTS", tmp_path)
     with pytest.raises(ConfigurationError, match=r"gold\.user_days\.yml cannot be read"):
         rendering.checks_of(TABLES["gold.user_days"])
-
-
-def test_no_check_of_bronze_reads_the_text_which_large_batches_are_checked_without() -> None:
-    told = [(c.name, re.sub(r"`?raw`? is (not )?null", "", c.violated + str(c.body))) for c in contract_for(BRONZE).checks]
-    assert [name for name, text in told if re.search(r"\braw\b", text)] == []
