@@ -107,7 +107,7 @@ def splits_of(staged: DataFrame) -> tuple[list[Split], list[date]]:
     """The splits that were read, in file order, and the distinct days of their events."""
     found = (
         staged.groupBy("_path", "_block")
-        .agg(F.min("_number").alias("first"), F.count(F.lit(1)).alias("rows"), F.collect_set(F.to_date("event_time")).alias("days"))
+        .agg(F.min("_number").alias("first"), F.count(F.lit(1)).alias("rows"), F.collect_set("event_date").alias("days"))
         .orderBy("_path", "_block")
         .collect()
     )

@@ -146,8 +146,12 @@ def _publish_staged(
         rules = [*contract.row_rules, *undeclared_fields(source)]
         of_the_record, of_the_batch = askable(rules, set(source.bronze.column_names) - known_early(source))
         read = staged.withColumn(REASONS, broken(of_the_record))
-        if not is_small(batch.records):
-            read = _without_fields(read, source)
+        is_large = not is_small(batch.records)
+        is_mapped = is_large and can_map_early(source)
+        if is_mapped:
+            read = map_early(read, source, contract_for(table(source.silver.table)).row_rules)
+        elif is_large:
+            read = read.select(*STAGED, REASONS)
         read = frames.enter_context(kept(read, batch.records))
         failpoints.reached(failpoints.READING)
         splits, days = splits_of(read)
@@ -163,8 +167,7 @@ def _publish_staged(
         balance_bronze(batch, counts)
         failpoints.reached(failpoints.STAGED)
         _commit(context, source, batch, disposed, held, counts)
-        if is_small(batch.records) or can_map_early(source):
-            is_mapped = not is_small(batch.records)
+        if is_mapped or not is_large:
             context.staged[batch.batch_id] = Staged(disposed.where("_disposition = 'published'"), is_mapped, frames.pop_all())
     return counts
 
@@ -183,13 +186,6 @@ def _identified(context: Context, source: Source, batch: Batch) -> DataFrame:
         context.ledger(source).restore_copies(batch)
         records = read_records(context.session, context.settings, source, batch).withColumn("tenant_id", _tenant_in("_path"))
     return identify(records, source, keys)
-
-
-def _without_fields(judged: DataFrame, source: Source) -> DataFrame:
-    """Staged records with what will be needed of their parsed fields."""
-    if can_map_early(source):
-        return map_early(judged, source, contract_for(table(source.silver.table)).row_rules)
-    return judged.select(*STAGED, REASONS)
 
 
 def _tenant_in(path: str) -> Column:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
+from jobs.bronze import REASONS
 from jobs.context import Context
 from lakehouse.delta import qualified, quoted, run_once
 from lakehouse.ledger import Release
@@ -25,7 +26,7 @@ def quarantine_rows(disposed: DataFrame, source: str, layer: str, held_reasons: 
         F.col("_disposition").alias("disposition"),
         F.when(F.col("_disposition") == "held_back", F.array(*map(F.lit, held_reasons)).cast("array<string>"))
         .when(F.col("_disposition") == "conflicting", F.array(F.lit("another_body_is_published")))
-        .otherwise(F.col("_reasons"))
+        .otherwise(F.col(REASONS))
         .alias("reasons"),
         F.col("_corrupt").alias("detail"),
         "event_id",

@@ -331,12 +331,12 @@ def _commit(
         append(quarantine_rows(kept_out, source.name, "silver", held), context.settings, QUARANTINE, f"{portion.transaction}.silver", about)
     accepted = disposed.where(F.col("_disposition").isin("inserted", "updated"))
     if portion.replaces:
-        ordered = by_day(accepted, portion.rows_read)
+        ordered = _by_day(accepted, portion.rows_read)
         replace(ordered, context.settings, declared, portion.replaces, portion.transaction, TRANSACTION_VERSION, about)
     elif not counts.inserted + counts.updated:
         return
     elif declared.latest_by is None:
-        ordered = by_day(accepted, portion.rows_read) if declared.partition_by else accepted
+        ordered = _by_day(accepted, portion.rows_read) if declared.partition_by else accepted
         append(ordered, context.settings, declared, portion.transaction, about)
     else:
         _merge(context, declared, portion, accepted, about)
@@ -346,7 +346,7 @@ ROWS_PER_TASK = 60_000
 """Rows that a writing task sorts by their day: four times as many fill the heap that the embedded Spark has, and take twice as long."""
 
 
-def by_day(rows: DataFrame, count: int) -> DataFrame:
+def _by_day(rows: DataFrame, count: int) -> DataFrame:
     """Rows with those of a day together, so that a day is one file."""
     return rows.repartition(max(1, count // ROWS_PER_TASK), "event_date")
 

@@ -34,8 +34,7 @@ def can_map_early(source: Source) -> bool:
 
 def map_early(judged: DataFrame, source: Source, rules: Iterable[RowRule]) -> DataFrame:
     """Staged records with `_reasons`; in the place of their parsed fields silver's values, and what silver's rules find in these."""
-    types = {column.name: column.type for column in TABLES[source.silver.table].columns}
-    values = [to_type(F.expr(sql), types[name]).alias(name) for name, sql in source.silver.columns.items()]
+    values = [_typed(column, source) for column in TABLES[source.silver.table].columns if column.name in source.silver.columns]
     mapped = judged.select(*STAGED, REASONS, *values, _applicable(source).alias(APPLICABLE))
     return mapped.withColumn(FOUND_EARLY, F.when(F.col(APPLICABLE), broken(_askable_early(source, rules)[0])))
 
@@ -55,20 +54,23 @@ def map_to_silver(parsed: DataFrame, source: Source, rules: Iterable[RowRule]) -
     `parsed` has bronze's columns, and what `parse_fields` adds. No value makes the query fail: what cannot be cast is null, and the
     table's contract keeps out rows that lack a required value.
     """
-    columns = [to_type(_value(column, source), column.type).alias(column.name) for column in TABLES[source.silver.table].columns]
-    return parsed.select(*columns, _applicable(source).alias(APPLICABLE), CORRUPT).withColumn(
-        REASONS, F.when(F.col(APPLICABLE), broken(rules))
-    )
+    columns = [_typed(column, source) for column in TABLES[source.silver.table].columns]
+    mapped = parsed.select(*columns, _applicable(source).alias(APPLICABLE), CORRUPT)
+    return mapped.withColumn(REASONS, F.when(F.col(APPLICABLE), broken(rules)))
 
 
 def mapped_to_silver(mapped: DataFrame, source: Source, rules: Iterable[RowRule]) -> DataFrame:
     """The same from published records that were mapped early."""
     columns = [
-        F.col(column.name) if column.name in source.silver.columns else to_type(_value(column, source), column.type).alias(column.name)
+        F.col(column.name) if column.name in source.silver.columns else _typed(column, source)
         for column in TABLES[source.silver.table].columns
     ]
     further = F.concat(FOUND_EARLY, broken(_askable_early(source, rules)[1]))
     return mapped.select(*columns, APPLICABLE, CORRUPT, FOUND_EARLY).withColumn(REASONS, further).drop(FOUND_EARLY)
+
+
+def _typed(column: Declared, source: Source) -> Column:
+    return to_type(_value(column, source), column.type).alias(column.name)
 
 
 def _value(column: Declared, source: Source) -> Column:
