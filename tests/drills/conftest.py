@@ -12,9 +12,13 @@ import pytest
 
 from lakehouse.ops.runs import code_version
 from lakehouse.settings import Settings
+from lakehouse.tables import table
 from tests.drills.scene import REFERENCE, Scene
+from tests.lake import GOLD
 
 DONE = Path(".drill")
+IN_SHORT = tuple(map(table, ("gold.user_days", "gold.auth_daily", "gold.user_features_daily", "gold.security_signals")))
+"""Gold of the short form: with partitions and without, made from silver, from gold and from both."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -48,9 +52,9 @@ def _record() -> Path:
 
 
 @pytest.fixture(scope="session")
-def scene(spark_stack: Settings) -> Iterator[Scene]:
+def scene(spark_stack: Settings, request: pytest.FixtureRequest) -> Iterator[Scene]:
     """A lake where the reference has been taken in without any trouble."""
-    made = Scene(spark_stack)
+    made = Scene(spark_stack, GOLD if request.config.getoption("--times") else IN_SHORT)
     try:
         made.lake.prepare()
         made.land(REFERENCE)

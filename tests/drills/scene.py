@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
@@ -100,10 +100,16 @@ class Worker:
 
 
 class Scene:
-    """A lake under drill."""
+    """A lake under drill.
 
-    def __init__(self, settings: Settings) -> None:
+    Args:
+        settings: of the instance.
+        gold: the gold tables that runs make.
+    """
+
+    def __init__(self, settings: Settings, gold: Collection[Table]) -> None:
         self.settings = settings
+        self.gold = gold
         self.lake = TestLake(settings)
         self.supervisor = Supervisor(open_existing(settings.home))
         self._workers: list[Worker] = []
@@ -118,9 +124,10 @@ class Scene:
         rows = ["id,_fivetran_synced,email,currency", *(f"cus_{n},2026-03-0{n} 10:00:00,c{n}@example.com,eur" for n in (1, 2, 3))]
         self.lake.land(tenant, "a.csv", rows, source=CUSTOMERS)
 
-    def start_worker(self, point: str | None = None, folder: Path | None = None, job: tuple[str, ...] = ("lake",)) -> Worker:
-        """Start a run in another process; it ends with the scene at the latest."""
-        self._workers.append(Worker(self.settings, folder, point, job))
+    def start_worker(self, point: str | None = None, folder: Path | None = None, job: tuple[str, ...] | None = None) -> Worker:
+        """Start a run in another process, of the pipelines unless told otherwise; it ends with the scene at the latest."""
+        pipelines = ("lake", *(declared.name for declared in GOLD if declared not in self.gold))
+        self._workers.append(Worker(self.settings, folder, point, job or pipelines))
         return self._workers[-1]
 
     def close(self) -> None:
@@ -141,7 +148,7 @@ class Scene:
         sources = self.lake.context.sources
         return (
             sources[SOURCE].bronze, sources[CUSTOMERS].bronze, table("bronze.quarantine"),
-            table("silver.auth_events"), table("silver.billing_customers"), *GOLD,
+            table("silver.auth_events"), table("silver.billing_customers"), *self.gold,
         )  # fmt: skip
 
     def rows(self, declared: Table, tenant: str) -> Counter[str]:

@@ -1,4 +1,8 @@
-"""SIGKILL of the worker and of Spark at each named point: the half-done state is as promised, and the retry makes it whole."""
+"""SIGKILL of the worker and of Spark at each named point: the half-done state is as promised, and the retry makes it whole.
+
+Also servers stopped in the middle of a run and started again, and two runs at once: nothing stuck, nothing lost, nothing doubled.
+All in one file, since what a file needs is made in each process that runs tests of it.
+"""
 
 from __future__ import annotations
 
@@ -35,6 +39,9 @@ MAINTAINED = (
     "maintain__bronze__quarantine",
     "maintain__silver__billing_customers",
 )
+
+WITHOUT_STORE = "the store did not answer"
+WITHOUT_METASTORE = "the metastore did not answer"
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -129,3 +136,33 @@ def test_a_kill_during_maintenance_leaves_every_row(scene: Scene, tmp_path: Path
     assert scene.rows(declared, "reference") == before
     assert DeltaLog(scene.settings, table(asset) if layer != "bronze" or name == "quarantine" else declared).version > 0
     assert_recorded(scene, worker.pid, victim, asset)
+
+
+def test_a_run_outlives_outages_and_says_what_was_missing(scene: Scene, tmp_path: Path) -> None:
+    scene.land("outages")
+    worker = scene.start_worker(failpoints.STAGED, tmp_path)
+    worker.await_point()
+    scene.supervisor.halt("minio")
+    worker.go_on()
+    wait_until(lambda: worker.tells(WITHOUT_STORE), "an attempt that fails without the store")
+    scene.supervisor.halt("metastore")
+    scene.supervisor.run("minio")
+    wait_until(lambda: worker.tells(WITHOUT_METASTORE), "an attempt that fails without the metastore")
+    scene.supervisor.run("metastore")
+    assert worker.wait() == 0
+    scene.evaluate()
+    failed = [a for a in scene.attempts(worker.pid) if a["status"] == "FAILED"]
+    assert {a["error_class"] for a in failed} == {"InfrastructureError"}
+    told = [{message for message in (WITHOUT_STORE, WITHOUT_METASTORE) if message in a["error_message"]} for a in failed]
+    assert all(told), failed
+    assert set().union(*told) == {WITHOUT_STORE, WITHOUT_METASTORE}
+    assert scene.differences("outages") == {}
+
+
+def test_two_runs_at_once_publish_once(scene: Scene) -> None:
+    scene.land("both-a")
+    scene.land("both-b")
+    workers = [scene.start_worker(), scene.start_worker()]
+    assert [worker.wait() for worker in workers] == [0, 0]
+    assert scene.differences("both-a") == {}
+    assert scene.differences("both-b") == {}
