@@ -16,12 +16,14 @@ import yaml
 
 from dq_checks.model import Check, RowRule, Severity, SliceRule, Stage
 from dq_checks.rendering import checks_of
+from lakehouse.delta import quoted
 from lakehouse.errors import ConfigurationError
 from lakehouse.tables import Layer, Table
 
 DATA_SOURCE = "lake"
 VARIABLE = re.compile(r"\$\{var\.(\w+)\}")
 SCOPE = "scope"
+OF_A_COLUMN = ("missing", "invalid")
 DEFAULTS = {"view": "", SCOPE: "1 = 1"}
 """`view` is filled with the dataset; `scope` is Spark SQL that limits the checks of stage `table`, e.g. to touched days."""
 
@@ -74,8 +76,8 @@ def contract_for(table: Table) -> Contract:
 
 def _render(table: Table, stage: Stage, checks: Iterable[Check]) -> str:
     checks = list(checks)
-    by_column = {name: [c for c in checks if c.column == name and c.type in ("missing", "invalid")] for name in table.column_names}
-    on_dataset = [c for c in checks if c.type not in ("missing", "invalid")]
+    by_column = {name: [c for c in checks if c.column == name and c.asked_as in OF_A_COLUMN] for name in table.column_names}
+    on_dataset = [c for c in checks if c.asked_as not in OF_A_COLUMN]
     document: dict[str, Any] = {
         "dataset": dataset_path(table.name),
         "filter": f"1 = 1 and (${{var.{SCOPE}}})",
@@ -104,12 +106,13 @@ def _column(name: str, type_: str, checks: list[Check]) -> dict[str, Any]:
 
 
 def _entry(check: Check) -> dict[str, Any]:
-    body: dict[str, Any] = {"name": check.name, **check.body, "attributes": {"severity": str(check.severity)}}
-    if check.type == "failed_rows":
+    asked = {"expression": f"array_contains(_reasons, {quoted(check.name)})"} if check.severity is Severity.ROW else check.body
+    body: dict[str, Any] = {"name": check.name, **asked, "attributes": {"severity": str(check.severity)}}
+    if check.asked_as == "failed_rows":
         body["qualifier"] = check.name
     if check.severity is Severity.WARN:
         body["threshold"] = {**check.body.get("threshold", _default_threshold(check.type)), "level": "warn"}
-    return {check.type: body}
+    return {check.asked_as: body}
 
 
 def _default_threshold(type_: str) -> dict[str, Any]:

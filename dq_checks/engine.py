@@ -216,7 +216,7 @@ def _result(check: Check, found: Any, variables: Mapping[str, str]) -> CheckResu
     rows_tested = measured.get("check_rows_tested")
     if rows_tested is None:
         rows_tested = measured.get("dataset_rows_tested")
-    rows_failed = measured.get(FAILED_ROWS.get(check.type, "")) if check.severity is not Severity.SLICE else None
+    rows_failed = measured.get(FAILED_ROWS.get(check.asked_as, "")) if check.severity is not Severity.SLICE else None
     return CheckResult(
         check_name=check.name,
         check_type=check.type,

@@ -85,3 +85,8 @@ class Check:
     body: Mapping[str, Any] = field(default_factory=dict, hash=False)
     violated: str = ""
     bad_row: Mapping[str, Any] = field(default_factory=dict, hash=False)
+
+    @property
+    def asked_as(self) -> str:
+        """Soda's type of what Soda is asked; of a row rule, which is evaluated as a row is staged, how many rows break it."""
+        return "failed_rows" if self.severity is Severity.ROW else self.type

@@ -13,6 +13,7 @@ from typing import Any
 import yaml
 
 from dq_checks.model import Check, Severity, Stage
+from lakehouse.delta import quoted as literal
 from lakehouse.errors import ConfigurationError
 from lakehouse.tables import Column, Layer, Table
 from lakehouse.tables.bronze import QUARANTINE
@@ -40,10 +41,6 @@ def checks_of(table: Table) -> tuple[Check, ...]:
 def quoted(column: str) -> str:
     """A column name as Spark SQL."""
     return f"`{column}`"
-
-
-def _literal(value: str) -> str:
-    return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
 def _declared(table: Table) -> Iterator[Check]:
@@ -88,7 +85,7 @@ def _missing(table: Table, column: Column) -> Check:
 
 
 def _invalid(table: Table, column: Column) -> Check:
-    known = ", ".join(map(_literal, column.values))
+    known = ", ".join(map(literal, column.values))
     return Check(
         name=f"{column.name}.invalid",
         type="invalid",

@@ -15,7 +15,8 @@ from pyspark.sql import DataFrame
 
 from dq_checks import CheckResult, Contract, Outcome, Stage, Verdict, contract_for, verify
 from jobs.context import Context
-from lakehouse.delta import Changes, DeltaLog, on_days
+from jobs.days import at_least_on
+from lakehouse.delta import Changes, DeltaLog
 from lakehouse.errors import DataError
 from lakehouse.ops.runs import Facts
 from lakehouse.spark import is_small, kept, show
@@ -82,22 +83,22 @@ def record_results(context: Context, pipeline: str, name: str, version: str, fac
     facts.add(checks_passed=of_run["passed"], checks_warned=of_run["warned"], checks_failed=of_run["failed"] + of_run["not_evaluated"])
 
 
-MOST_DAYS_BY_NAME = 400
-
-
-def judge_published(context: Context, pipeline: str, declared: Table, facts: Facts, log: DeltaLog, since: int | None = None) -> None:
+def judge_published(
+    context: Context, pipeline: str, declared: Table, facts: Facts, log: DeltaLog, since: int | None = None, among: str = "true"
+) -> None:
     """Hold what is published against the contract's checks of the whole table: uniqueness and freshness, which warn.
 
     Args:
         log: of the table as it is now.
         since: judge the partitions that changed after this version only; None for the whole table.
+        among: Spark SQL that is true of every row that can have its key in common with what was committed.
     """
     contract = contract_for(declared)
     if not contract.at(Stage.TABLE):
         return
     changes = None if since is None else log.changes_since(since)
     days = None if changes is None else _touched(declared, changes)
-    scope = "1 = 1" if days is None else on_days(declared.partition_by[0], days)
+    scope = among if days is None else f"{at_least_on(declared.partition_by[0], days)} and ({among})"
     rows = log.row_count(days)
     if not is_small(rows):
         audit(context, pipeline, declared, declared.name, Stage.TABLE, facts, {"scope": scope})
@@ -110,7 +111,7 @@ def judge_published(context: Context, pipeline: str, declared: Table, facts: Fac
 
 def _touched(declared: Table, changes: Changes) -> list[date] | None:
     values = {partition.get(name) for partition in changes.partitions for name in declared.partition_by[:1]} - {None}
-    if not values or len(values) > MOST_DAYS_BY_NAME:
+    if not values:
         return None
     return [date.fromisoformat(str(value)) for value in sorted(map(str, values))]
 

@@ -33,6 +33,7 @@ from jobs.bronze import (
     with_places,
 )
 from jobs.context import Context, Staged
+from jobs.days import at_least_on
 from jobs.drift import SCHEMA_DRIFT, Seen, look, tell, undeclared_fields
 from jobs.quarantine import held_back, quarantine_rows, take_out
 from jobs.records import PLACED, key_of, read_records
@@ -47,8 +48,6 @@ from lakehouse.spark import is_small, kept, tune
 from lakehouse.tables import table
 from lakehouse.tables.bronze import QUARANTINE
 from lakehouse.tenants import TenantRegistry, tenant_key
-
-DAYS_BY_NAME = 400
 
 
 def ingest(context: Context, source: Source) -> list[Batch]:
@@ -101,7 +100,7 @@ def _publish(context: Context, source: Source, batch: Batch, facts: Facts) -> No
     tune(context.session, batch.records)
     was_committed = _is_committed(context, batch, log)
     seen = look(context, source, batch)
-    counts = {} if was_committed else _publish_staged(context, source, batch, seen, log, facts)
+    counts, days = ({}, []) if was_committed else _publish_staged(context, source, batch, seen, log, facts)
     log = DeltaLog(context.settings, source.bronze)
     commit = log.commit_of(batch.batch_id)
     if was_committed or (commit and commit.facts["run_id"] != context.run.run_id):
@@ -110,7 +109,7 @@ def _publish(context: Context, source: Source, batch: Batch, facts: Facts) -> No
         take_out(context, "bronze", batch.release, release_transaction(batch))
     failpoints.reached(failpoints.PUBLISHED)
     if commit:
-        judge_published(context, source.name, source.bronze, facts, log, commit.version - 1)
+        judge_published(context, source.name, source.bronze, facts, log, commit.version - 1, _where_repeats_are(days))
     tell(context, source, batch, seen, facts)
     ledger = context.ledger(source)
     ledger.record(batch, State.BRONZE, counts)
@@ -139,7 +138,8 @@ def _with_frozen(held: dict[str, list[str]], source: Source, seen: Mapping[str, 
 
 def _publish_staged(
     context: Context, source: Source, batch: Batch, seen: Mapping[str, Seen], log: DeltaLog, facts: Facts
-) -> dict[str, FileCounts]:
+) -> tuple[dict[str, FileCounts], Sequence[date]]:
+    """What became of each file's records, and the days of their events."""
     with ExitStack() as frames:
         contract = contract_for(source.bronze)
         staged = stage(_identified(context, source, batch), source, batch)
@@ -169,7 +169,7 @@ def _publish_staged(
         _commit(context, source, batch, disposed, held, counts)
         if is_mapped or not is_large:
             context.staged[batch.batch_id] = Staged(disposed.where("_disposition = 'published'"), is_mapped, frames.pop_all())
-    return counts
+    return counts, days
 
 
 def _identified(context: Context, source: Source, batch: Batch) -> DataFrame:
@@ -211,9 +211,13 @@ def _without_overwritten(context: Context, source: Source, batch: Batch, log: De
 def _published_keys(context: Context, source: Source, batch: Batch, log: DeltaLog, days: Sequence[date]) -> DataFrame | None:
     if not days or not log.row_count():
         return None
-    published = context.session.table(source.bronze.name)
-    in_days = F.col("event_date").isin(list(days)) if len(days) <= DAYS_BY_NAME else F.col("event_date").between(days[0], days[-1])
-    return published.where(in_days & (F.col("_batch_id") != batch.batch_id)).select(*KEY)
+    published = context.session.table(source.bronze.name).where(_where_repeats_are(days))
+    return published.where(F.col("_batch_id") != batch.batch_id).select(*KEY)
+
+
+def _where_repeats_are(days: Sequence[date]) -> str:
+    """Which published rows can have a key of a batch whose events are of these days: what says the same is of the same day."""
+    return at_least_on("event_date", days) if days else "true"
 
 
 def _count(disposed: DataFrame, batch: Batch, facts: Facts) -> dict[str, FileCounts]:

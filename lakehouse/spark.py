@@ -107,7 +107,7 @@ def checkpoint(rows: DataFrame) -> DataFrame:
     return kept
 
 
-MARK = "_kept"
+PACKED, MARK = "_row_kept", "_kept_as"
 
 
 @contextmanager
@@ -115,8 +115,8 @@ def kept(rows: DataFrame, records: int) -> Iterator[DataFrame]:
     """Rows that several queries read, computed once: few as a checkpoint, which keeps plans short and may be used further on, in one
     partition, so that queries group them where they are.
 
-    Many lie in columns on disk until the end of the context; each query reads those that it needs. Spark finds them by their plan, and
-    would find those of a run that was killed, so each has a mark of its own in it.
+    Many lie on disk until the end of the context, each as one value: fifty columns took longer to put away than a record to parse. Spark
+    finds them by their plan, and would find those of a run that was killed, so each has a mark of its own in it.
 
     Args:
         records: about how many there are.
@@ -124,12 +124,12 @@ def kept(rows: DataFrame, records: int) -> Iterator[DataFrame]:
     if is_small(records):
         yield checkpoint(rows.coalesce(1))
         return
-    columns = rows.withColumn(MARK, F.lit(uuid.uuid4().hex)).persist(StorageLevel.DISK_ONLY)
+    packed = rows.select(F.struct("*").alias(PACKED), F.lit(uuid.uuid4().hex).alias(MARK)).persist(StorageLevel.DISK_ONLY)
     try:
-        yield columns.drop(MARK)
+        yield packed.select(f"{PACKED}.*")
     finally:
         with suppress(SparkConnectGrpcException, grpc.RpcError):  # they are gone with their server
-            columns.unpersist()
+            packed.unpersist()
 
 
 MOST_BROADCAST = 10_000
@@ -190,12 +190,12 @@ TUNING = {
     "spark.sql.files.minPartitionNum": ("1", None),
     "spark.databricks.delta.snapshotPartitions": ("1", None),
     "spark.sql.inMemoryColumnarStorage.compressed": ("false", "false"),
-    "spark.sql.inMemoryColumnarStorage.batchSize": ("256", "256"),
+    "spark.sql.inMemoryColumnarStorage.batchSize": ("64", "64"),
 }
 """For few rows, then for many (None: as the server has it): compiling and re-planning each query, and cutting it into tasks, costs most
-of the processor time of a run of 30 records. What is kept in columns is read some times and deleted; looking for values to put into
-dictionaries would take longer than to read what they save; and columns of 10,000 records, Spark's own default, are buffers of megabytes,
-which the collector takes for old at once, so that a third of the time went into collections of the whole heap."""
+of the processor time of a run of 30 records. What is kept is read some times and deleted: looking for values to put into dictionaries
+would take longer than to read what they save; and pieces of 10,000 records, Spark's own default, are buffers of megabytes, which the
+collector takes for old at once, so that a third of the time went into collections of the whole heap."""
 
 
 def is_small(records: int) -> bool:
