@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tests.bench.contestants import DLT, NEW, NOTHING, ONE_CORE, OURS, PLAIN, POLARS, UNCHECKED
+from tests.bench.contestants import DLT, LATE, NEW, NOTHING, ONE_CORE, OURS, PLAIN, POLARS, UNCHECKED
 from tests.bench.record import Record
 
 SMALL, MILLION, LARGE = 50_000, 1_000_000, 5_000_000
@@ -91,6 +91,7 @@ RACED = (
     Comparison(
         "new", "a run with 1 % new events over a full one", seconds(NEW), seconds(OURS), (NEW, OURS), at_most=0.10, barred=(LARGE,),
     ),
+    Comparison("late", "the same, some of it up to 30 days late", seconds(LATE), seconds(OURS), (LATE, OURS)),
     Comparison(
         "nothing", "a run with nothing new over a full one", seconds(NOTHING), seconds(OURS), (NEW, OURS), at_most=0.02, barred=(LARGE,),
     ),

@@ -6,6 +6,7 @@ Does not belong here: what is measured.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from lakehouse.ops.runs import code_version
 from lakehouse.settings import Settings
 from tests.bench.comparisons import SIZES
 from tests.bench.contestants import Contestants
+from tests.bench.events import Order
 from tests.bench.lakes import landing_bucket, remove_bucket
 from tests.bench.publishing import render
 from tests.bench.race import Race
@@ -87,8 +89,8 @@ def contestants(spark_stack: Settings, tmp_path_factory: pytest.TempPathFactory,
     made = Contestants(spark_stack, tmp_path_factory.mktemp("bench"))
     yield made
     made.close()
-    for size in sizes(request.config):
-        remove_bucket(spark_stack, landing_bucket(size))
+    for size, order in product(sizes(request.config), Order):
+        remove_bucket(spark_stack, landing_bucket(size, order))
 
 
 @pytest.fixture(scope="session")

@@ -21,7 +21,7 @@ from lakehouse.sources import load_sources
 from lakehouse.tables import table
 from tests.bench import cores, lakes, pipeline
 from tests.bench.digest import delta_digests, duckdb_digest
-from tests.bench.events import SLICES, events_in, land
+from tests.bench.events import SLICES, Order, events_in, land
 from tests.bench.peers.layout import DATASET, DUCKDB_FILE, SILVER
 from tests.bench.plain import Plain
 from tests.bench.record import Digest
@@ -30,6 +30,7 @@ from tests.lake import GOLD
 OURS, PLAIN, UNCHECKED, ONE_CORE = "Clearlake", "plain Spark", "contracts and run log off", "one core"
 POLARS, DLT = "polars + delta-rs", "dlt + DuckDB"
 NEW, NOTHING = "1 % new", "nothing new"
+LATE, NOTHING_LATE = "1 % new, some of it late", "nothing new after that"
 ALL_PARTS = range(SLICES + 1)
 
 
@@ -55,11 +56,13 @@ class Contestants:
     def __init__(self, settings: Settings, folder: Path) -> None:
         self.settings = settings
         self.folder = folder
-        self._growing: dict[int, Settings] = {}
+        self._growing: dict[tuple[int, Order], Settings] = {}
         self._one_core: Settings | None = None
         self._runs: dict[str, Callable[[int, int], list[Outcome]]] = {
             OURS: self._ours, PLAIN: self._plain, UNCHECKED: self._unchecked, POLARS: self._polars, DLT: self._dlt,
-            ONE_CORE: self._on_one_core, NEW: self._new,
+            ONE_CORE: self._on_one_core,
+            NEW: lambda size, number: self._new(size, number, Order.TIME, NEW, NOTHING),
+            LATE: lambda size, number: self._new(size, number, Order.ARRIVAL, LATE, NOTHING_LATE),
         }  # fmt: skip
         silver = table(load_sources(settings)[LANDING_SOURCE].silver.table)
         self.tables = (load_sources(settings)[LANDING_SOURCE].bronze, silver, *GOLD)
@@ -135,26 +138,26 @@ class Contestants:
             raise RuntimeError(f"{tool} failed:\n{done.stderr[-4000:]}")
         return float(done.stdout.splitlines()[-1])
 
-    def _new(self, size: int, number: int) -> list[Outcome]:
+    def _new(self, size: int, number: int, order: Order, what: str, afterwards: str) -> list[Outcome]:
         """Land the next hundredth of the newest events on top of all older ones, then run again with nothing landed.
 
         After the last hundredth the tables must hold what a run over all events makes.
         """
-        lake = self._growing.get(size)
+        lake = self._growing.get((size, order))
         if lake is None:
-            lake = self._growing[size] = lakes.empty_lake(self.settings, size)
-            self._take_in(lake, size, range(number))
+            lake = self._growing[size, order] = lakes.empty_lake(self.settings, size, order)
+            self._take_in(lake, size, range(number), order)
         lakes.enter(lake)
-        land(lake, size, range(number + 1))
+        land(lake, size, range(number + 1), order)
         took, parts = _timed(lambda: pipeline.run(lake))
         idle, idle_parts = _timed(lambda: pipeline.run(lake))
         whole = delta_digests(lake, self.tables) if number == SLICES else {}
-        return [Outcome(NOTHING, 0, idle, idle_parts), Outcome(NEW, events_in(size, number), took, parts, whole)]
+        return [Outcome(afterwards, 0, idle, idle_parts), Outcome(what, events_in(size, number), took, parts, whole)]
 
     @staticmethod
-    def _take_in(lake: Settings, size: int, parts: Sequence[int]) -> None:
+    def _take_in(lake: Settings, size: int, parts: Sequence[int], order: Order) -> None:
         lakes.enter(lake)
-        land(lake, size, parts)
+        land(lake, size, parts, order)
         pipeline.run(lake)
 
 

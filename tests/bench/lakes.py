@@ -18,14 +18,15 @@ from lakehouse.settings import Settings
 from lakehouse.sources import declared_tables
 from lakehouse.store import list_objects, s3_client
 from lakehouse.tenants import Tenant, TenantRegistry
+from tests.bench.events import Order
 
 DELETED_AT_ONCE = 1000
 
 
-def empty_lake(settings: Settings, size: int) -> Settings:
+def empty_lake(settings: Settings, size: int, order: Order = Order.TIME) -> Settings:
     """Settings of a new lake without data for the events of a size, its tenants declared in their zones."""
     name = f"bench-{uuid.uuid4().hex[:12]}"
-    made = settings.model_copy(update={"lake_bucket": name, "landing_bucket": landing_bucket(size)})
+    made = settings.model_copy(update={"lake_bucket": name, "landing_bucket": landing_bucket(size, order)})
     ensure_buckets(made)
     _same_keys_always(made)
     for tenant in TENANTS:
@@ -33,9 +34,9 @@ def empty_lake(settings: Settings, size: int) -> Settings:
     return made
 
 
-def landing_bucket(size: int) -> str:
-    """Where the events of a size lie."""
-    return f"bench-landing-{size}"
+def landing_bucket(size: int, order: Order) -> str:
+    """Where the events of a size lie that are cut into parts in an order."""
+    return f"bench-landing-{size}-{order}"
 
 
 def _same_keys_always(settings: Settings) -> None:
@@ -59,8 +60,10 @@ def enter(settings: Settings) -> None:
 
 
 def remove_bucket(settings: Settings, bucket: str) -> None:
-    """Delete a bucket with all that is in it."""
+    """Delete a bucket with all that is in it, where there is one."""
     client = s3_client(settings)
+    if bucket not in {known["Name"] for known in client.list_buckets()["Buckets"]}:
+        return
     keys = [found.key for found in list_objects(client, bucket)]
     for first in range(0, len(keys), DELETED_AT_ONCE):
         some = [{"Key": key} for key in keys[first : first + DELETED_AT_ONCE]]

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from lakehouse.spark import SMALL_RECORDS
-from tests.bench.contestants import NEW, ONE_CORE, OURS, PLAIN, UNCHECKED, Contestants, Outcome
+from tests.bench.contestants import LATE, NEW, ONE_CORE, OURS, PLAIN, UNCHECKED, Contestants, Outcome
 from tests.bench.events import SLICES
 from tests.bench.record import WHOLE, Record, Timing
 
@@ -35,7 +35,7 @@ class Race:
         order = list(chosen)
         for number in range(1, self.rounds + 1):
             for what in order if number % 2 else reversed(order):
-                if not self.record.has(what, size, number) and not (what == NEW and number > SLICES):
+                if not self.record.has(what, size, number) and not (what in (NEW, LATE) and number > SLICES):
                     self._warm_up(what, size)
                     for outcome in self.contestants.run(what, size, number):
                         keep(self.record, outcome, size, number)

@@ -9,8 +9,11 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
 
+from dq_checks import contract_for
 from dq_checks.rendering import STAGED_COLUMNS
+from jobs.bronze import broken
 from lakehouse.tables import TABLES, Layer, Table, bronze_table
 
 CONTRACTED = (bronze_table("okta", "data-team"), *(t for t in TABLES.values() if t.layer in (Layer.BRONZE, Layer.SILVER, Layer.GOLD)))
@@ -66,11 +69,12 @@ def good_row(table: Table, *, bare: bool = False, age: timedelta = timedelta(0))
 
 
 def view(spark: SparkSession, table: Table, rows: list[dict[str, Any]], name: str = "staged") -> str:
-    """A temporary view of rows, in the staged form of the table."""
+    """A temporary view of rows, in the staged form of the table: beside the reasons that a row brings, those of the rules it breaks."""
     ddl = f"{table.ddl}, {STAGED_COLUMNS}, _n long"
     names = [*table.column_names, "_reasons", "_corrupt"]
     data = [(*(_plain(row[column]) for column in names), n) for n, row in enumerate(rows)]
-    spark.createDataFrame(data, ddl).createOrReplaceTempView(name)
+    reasons = F.concat("_reasons", broken(contract_for(table).row_rules))
+    spark.createDataFrame(data, ddl).withColumn("_reasons", reasons).createOrReplaceTempView(name)
     return name
 
 
