@@ -5,10 +5,11 @@ Does not belong here: what to do with a row that fails (jobs), or when to check 
 
 from dq_checks.contract import Contract, contract_for
 from dq_checks.gate import verify
-from dq_checks.model import Check, RowRule, Severity, SliceRule, Stage
+from dq_checks.model import REASONS, Check, RowRule, Severity, SliceRule, Stage
 from dq_checks.verdict import CheckResult, Outcome, Verdict
 
 __all__ = [
+    "REASONS",
     "Check",
     "CheckResult",
     "Contract",

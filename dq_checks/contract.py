@@ -14,7 +14,7 @@ from typing import Any
 
 import yaml
 
-from dq_checks.model import Check, RowRule, Severity, SliceRule, Stage
+from dq_checks.model import REASONS, Check, RowRule, Severity, SliceRule, Stage
 from dq_checks.rendering import checks_of
 from lakehouse.delta import quoted
 from lakehouse.errors import ConfigurationError
@@ -106,7 +106,7 @@ def _column(name: str, type_: str, checks: list[Check]) -> dict[str, Any]:
 
 
 def _entry(check: Check) -> dict[str, Any]:
-    asked = {"expression": f"array_contains(_reasons, {quoted(check.name)})"} if check.severity is Severity.ROW else check.body
+    asked = {"expression": f"array_contains({REASONS}, {quoted(check.name)})"} if check.severity is Severity.ROW else check.body
     body: dict[str, Any] = {"name": check.name, **asked, "attributes": {"severity": str(check.severity)}}
     if check.asked_as == "failed_rows":
         body["qualifier"] = check.name

@@ -10,6 +10,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+REASONS = "_reasons"
+"""Column of staged rows: the names of the row rules that a row breaks."""
+
 
 class Stage(StrEnum):
     """When a check runs: on the staged batch before the commit, or on the published table after it."""
@@ -71,7 +74,7 @@ class Check:
         stage: when it runs.
         column: column that it looks at; empty for several or all.
         expected: what must hold, in words; may name `${var.x}`.
-        body: the check as Soda reads it.
+        body: the check as Soda reads it; of a row rule Soda is only asked how many rows are found to break it.
         violated: for a check that judges each row by itself: Spark SQL that is true for a violating row, never null.
         bad_row: values that turn a good row into one that breaks this check alone, for the tests.
     """

@@ -12,14 +12,14 @@ from typing import Any
 
 import yaml
 
-from dq_checks.model import Check, Severity, Stage
-from lakehouse.delta import quoted as literal
+from dq_checks.model import REASONS, Check, Severity, Stage
+from lakehouse.delta import identifier, quoted
 from lakehouse.errors import ConfigurationError
 from lakehouse.tables import Column, Layer, Table
 from lakehouse.tables.bronze import QUARANTINE
 
 CONTRACTS = Path(__file__).parent / "contracts"
-STAGED_COLUMNS = "_reasons array<string>, _corrupt string"
+STAGED_COLUMNS = f"{REASONS} array<string>, _corrupt string"
 """What a staged view carries beside the declared columns: the names of the row rules that a row breaks,
 and why its record cannot be used (null when it can)."""
 
@@ -36,11 +36,6 @@ def checks_of(table: Table) -> tuple[Check, ...]:
     if twice:
         raise ConfigurationError(f"contract of {table.name} has several checks named {', '.join(twice)}", next_step="rename them")
     return checks
-
-
-def quoted(column: str) -> str:
-    """A column name as Spark SQL."""
-    return f"`{column}`"
 
 
 def _declared(table: Table) -> Iterator[Check]:
@@ -79,13 +74,13 @@ def _missing(table: Table, column: Column) -> Check:
         stage=Stage.BATCH,
         column=column.name,
         expected="a value in every row",
-        violated=f"{quoted(column.name)} is null",
+        violated=f"{identifier(column.name)} is null",
         bad_row={column.name: None},
     )
 
 
 def _invalid(table: Table, column: Column) -> Check:
-    known = ", ".join(map(literal, column.values))
+    known = ", ".join(map(quoted, column.values))
     return Check(
         name=f"{column.name}.invalid",
         type="invalid",
@@ -94,7 +89,7 @@ def _invalid(table: Table, column: Column) -> Check:
         column=column.name,
         expected=f"one of {', '.join(column.values)}",
         body={"valid_values": list(column.values)},
-        violated=f"{quoted(column.name)} is not null and {quoted(column.name)} not in ({known})",
+        violated=f"{identifier(column.name)} is not null and {identifier(column.name)} not in ({known})",
         bad_row={column.name: "__not_a_value__"},
     )
 

@@ -15,7 +15,7 @@ from typing import Any
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from dq_checks import RowRule
+from dq_checks import REASONS, RowRule
 from jobs.parse import CORRUPT, parse_fields, to_type
 from jobs.records import PLACED, RECORD_COLUMNS, is_record
 from lakehouse.ledger import Batch, BatchFile
@@ -29,9 +29,6 @@ RECORD_PLACE = ("_source_file", "_row")
 """Of a record in its batch; of two under one key, the one with the lesser place counts."""
 
 IS_RECORD = "_is_record"
-REASONS = "_reasons"
-"""The names of the row rules that a row breaks."""
-
 STAGED = (*RECORD_COLUMNS, "tenant_id", "event_id", "event_time", "event_date", "time_quality", "user_key", "raw_hash", CORRUPT, IS_RECORD)
 """What bronze needs of staged records; the parsed fields are needed only where silver takes them over."""
 

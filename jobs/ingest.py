@@ -13,12 +13,11 @@ from datetime import date
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from dq_checks import Stage, contract_for
+from dq_checks import REASONS, Stage, contract_for
 from jobs.audit import audit, failing_slices, judge_published, lineage, view_of
 from jobs.books import agree, balance_bronze
 from jobs.bronze import (
     KEY,
-    REASONS,
     STAGED,
     askable,
     broken,

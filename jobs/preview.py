@@ -18,8 +18,8 @@ from pyspark.sql import DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import ArrayType, DataType, MapType, StructType
 
-from dq_checks import Check, Severity, contract_for
-from jobs.bronze import REASONS, Split, broken, hmac_keys, identify, stage, with_places
+from dq_checks import REASONS, Check, Severity, contract_for
+from jobs.bronze import Split, broken, hmac_keys, identify, stage, with_places
 from jobs.parse import CORRUPT, TYPE_CONFLICT
 from jobs.records import EMPTY_RECORDS, PLACED
 from jobs.refine import expand

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from jobs.bronze import REASONS
+from dq_checks import REASONS
 from jobs.context import Context
 from lakehouse.delta import qualified, quoted, run_once
 from lakehouse.ledger import Release

@@ -13,10 +13,10 @@ from datetime import date
 from pyspark.sql import Column, DataFrame, Row
 from pyspark.sql import functions as F
 
-from dq_checks import RowRule, Stage, contract_for
+from dq_checks import REASONS, RowRule, Stage, contract_for
 from jobs.audit import audit, failing_slices, judge_published, lineage, view_of
 from jobs.books import SilverCounts, agree, balance_silver
-from jobs.bronze import REASONS, first_of_repeated
+from jobs.bronze import first_of_repeated
 from jobs.context import Context
 from jobs.days import around
 from jobs.fill import filled, record_fill

@@ -10,8 +10,8 @@ from collections.abc import Iterable
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from dq_checks import RowRule
-from jobs.bronze import REASONS, STAGED, askable, broken, known_early, mentions
+from dq_checks import REASONS, RowRule
+from jobs.bronze import STAGED, askable, broken, known_early, mentions
 from jobs.parse import CORRUPT, to_type
 from lakehouse.sources import FILLED_BY_THE_LAKE, Source
 from lakehouse.tables import TABLES

@@ -12,7 +12,7 @@ import yaml
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from jobs.bronze import REASONS
+from dq_checks import REASONS
 from jobs.parse import CORRUPT, parse_fields
 from jobs.refine import expand
 from jobs.silver import map_to_silver

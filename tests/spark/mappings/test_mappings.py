@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from pyspark.sql import SparkSession
 
-from jobs.bronze import REASONS
+from dq_checks import REASONS
 from jobs.parse import CORRUPT
 from jobs.refine import expand
 from jobs.silver import APPLICABLE, map_to_silver
