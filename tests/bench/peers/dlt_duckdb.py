@@ -18,7 +18,7 @@ import dlt
 import orjson
 
 from lakehouse.settings import Settings
-from lakehouse.sources import LANDING_KEY, Source
+from lakehouse.sources import FILLED_BY_THE_LAKE, LANDING_KEY, Source
 from lakehouse.store import list_objects, s3_client
 from lakehouse.tables import Column, table
 from lakehouse.tenants import TenantRegistry, tenant_key
@@ -110,7 +110,8 @@ def _value(column: Column, source: Source) -> str:
         "_ingested_at": "_now",
     }
     mapped = source.silver.columns.get(column.name)
-    return f"({to_duckdb(mapped)})" if mapped else f"({made.get(column.name, column.name)})"
+    filled = column.name if column.name in FILLED_BY_THE_LAKE else "null"
+    return f"({to_duckdb(mapped)})" if mapped else f"({made.get(column.name, filled)})"
 
 
 def _cast(column: Column) -> str:
