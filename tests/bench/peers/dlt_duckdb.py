@@ -18,11 +18,11 @@ import dlt
 import orjson
 
 from lakehouse.settings import Settings
-from lakehouse.sources import FILLED_BY_THE_LAKE, LANDING_KEY, Source
+from lakehouse.sources import LANDING_KEY, Source
 from lakehouse.store import list_objects, s3_client
 from lakehouse.tables import Column, table
 from lakehouse.tenants import TenantRegistry, tenant_key
-from tests.bench.peers.expressions import to_duckdb
+from tests.bench.peers.expressions import silver_value, to_duckdb
 from tests.bench.peers.layout import DATASET, DUCKDB_FILE, SILVER
 
 PAGE = 10_000
@@ -109,9 +109,7 @@ def _value(column: Column, source: Source) -> str:
         "_batch_id": "_dlt_load_id",
         "_ingested_at": "_now",
     }
-    mapped = source.silver.columns.get(column.name)
-    filled = column.name if column.name in FILLED_BY_THE_LAKE else "null"
-    return f"({to_duckdb(mapped)})" if mapped else f"({made.get(column.name, filled)})"
+    return f"({silver_value(column.name, source, made, to_duckdb)})"
 
 
 def _cast(column: Column) -> str:

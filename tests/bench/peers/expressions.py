@@ -7,15 +7,26 @@ Does not belong here: reading, writing, or any particular source.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from functools import reduce
-from typing import Any
+from typing import Any, TypeVar
 
 import polars as pl
 from sqlglot import exp, parse_one
 
+from lakehouse.sources import FILLED_BY_THE_LAKE, Source
+
 TIME_FORMAT = "%Y-%m-%dT%H:%M:%S%.fZ"
 POLARS_TYPES = {"INT": pl.Int32, "BIGINT": pl.Int64, "DOUBLE": pl.Float64}
+T = TypeVar("T")
 MATCHES = {"%": ".*", "_": "."}
+
+
+def silver_value(column: str, source: Source, made: Mapping[str, T], rendered: Callable[[str], T]) -> T:
+    """A silver column's value: what is mapped to it, else what the tool makes for it, else bronze's own column or null."""
+    if mapped := source.silver.columns.get(column):
+        return rendered(mapped)
+    return made[column] if column in made else rendered(column if column in FILLED_BY_THE_LAKE else "null")
 
 
 def to_polars(spark_sql: str) -> pl.Expr:

@@ -15,11 +15,11 @@ from deltalake import write_deltalake
 
 from lakehouse.delta_rs import table_uri
 from lakehouse.settings import Settings
-from lakehouse.sources import FILLED_BY_THE_LAKE, Source
+from lakehouse.sources import Source
 from lakehouse.store import delta_rs_options
 from lakehouse.tables import Column, Table, table
 from lakehouse.tenants import tenant_key
-from tests.bench.peers.expressions import to_polars
+from tests.bench.peers.expressions import silver_value, to_polars
 
 TYPES = {"timestamp": pl.Datetime("us", "UTC"), "int": pl.Int32, "long": pl.Int64, "date": pl.Date, "string": pl.String}
 MAP = pa.map_(pa.string(), pa.string())
@@ -78,9 +78,7 @@ def _mapped(rows: pl.LazyFrame, source: Source, declared: Table, now: datetime) 
 
 
 def _column(column: Column, source: Source, made: dict[str, pl.Expr]) -> pl.Expr:
-    mapped = source.silver.columns.get(column.name)
-    filled = pl.col(column.name) if column.name in FILLED_BY_THE_LAKE else pl.lit(None)
-    value = to_polars(mapped) if mapped else made.get(column.name, filled)
+    value = silver_value(column.name, source, made, to_polars)
     return (value.cast(TYPES[column.type]) if column.type in TYPES else value).alias(column.name)
 
 
