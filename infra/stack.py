@@ -15,8 +15,8 @@ from threading import Event
 
 from filelock import FileLock, Timeout
 
+from infra import aot, processes
 from infra import ports as port_allotment
-from infra import processes
 from infra.buckets import ensure_buckets
 from infra.credentials import ensure_credentials
 from infra.fetch import fetch
@@ -78,6 +78,7 @@ def up(
     services = _chosen(user, only)
     _require_space(user.home)
     fetch(frozenset(part for service in services for part in service.parts))
+    aot.record_missing([service.name for service in services], report)
     instance = create_or_open(user.home)
     with _exclusively(instance):
         settings = _prepare(instance, user, usual_ports)

@@ -75,7 +75,7 @@ class Supervisor:
         write_private(configuration, render(self._instance, socket, services))
         subprocess.Popen(
             [sys.executable, "-m", "infra.supervisor", str(configuration)],
-            cwd=self._instance.home, env=self._environment(), start_new_session=True,
+            cwd=self._instance.home, env=self.environment(), start_new_session=True,
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=(self._instance.logs / "supervisord.err").open("a"),
         )  # fmt: skip
         self._await_answer()
@@ -118,7 +118,8 @@ class Supervisor:
             shutil.rmtree(Path(self._pointer.read_text()).parent, ignore_errors=True)
             self._pointer.unlink()
 
-    def _environment(self) -> dict[str, str]:
+    def environment(self) -> dict[str, str]:
+        """What every process of the instance has in its environment."""
         return {
             **os.environ,
             INSTANCE_VARIABLE: self._instance.id,

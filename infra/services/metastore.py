@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
-from types import FrameType
+from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import escape
 
 from py4j.java_gateway import GatewayParameters, JavaGateway, JavaObject, launch_gateway
 
+from infra import aot
 from infra.env_files import write_private
 from infra.jvm import COMMON_OPTIONS, java, spark_jars
 from infra.parts import parts
@@ -26,28 +28,32 @@ HEAP = (
     "-Xms32m", "-Xmx256m", "-Xss512k", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:MinHeapFreeRatio=10", "-XX:MaxHeapFreeRatio=25",
 )  # fmt: skip
 WORKERS = (4, 100)
+HIVE_SITE = "hive-site.xml"
+LOGGING = "log4j2.properties"
 
 
 def serve(context: Context) -> None:
     """Run the metastore in this process's JVM until it is told to stop."""
-    conf = context.folder("etc", "metastore")
-    _write_configuration(context)
+    conf = _write_configuration(context)
     os.chdir(context.folder("tmp", "metastore"))
     os.environ.update(s3a.key_environment(context.settings))
-    jvm = _start_jvm([str(conf), f"{spark_jars()}/*", *map(str, parts().jar_paths())], s3a.trust_options(context, "metastore"))
-    server = _build_server(jvm, context.ports["metastore"])
-    signal.signal(signal.SIGTERM, _exit)
+    own = [f"-Dlog4j2.configurationFile={conf / LOGGING}", *aot.options("metastore"), *s3a.trust_options(context, "metastore")]
+    jvm, process = _start_jvm([f"{spark_jars()}/*", *map(str, parts().jar_paths())], own)
+    server = _build_server(jvm, conf / HIVE_SITE, context.ports["metastore"])
+    signal.signal(signal.SIGTERM, lambda _signal, _frame: _exit(process))
     print(f"Hive metastore listens on {LOOPBACK}:{context.ports['metastore']}", flush=True)
     server.serve()
     sys.exit("the metastore's server ended")
 
 
-def _exit(_signal: int, _frame: FrameType | None) -> None:
+def _exit(jvm: subprocess.Popen[bytes]) -> None:
+    jvm.terminate()
+    jvm.wait()
     os._exit(0)
 
 
-def _start_jvm(classpath: list[str], options: list[str]) -> Any:
-    port, token = launch_gateway(
+def _start_jvm(classpath: list[str], options: list[str]) -> tuple[Any, subprocess.Popen[bytes]]:
+    port, token, process = launch_gateway(
         jarpath=str(next(spark_jars().glob("py4j-*.jar"))),
         classpath=os.pathsep.join(classpath),
         javaopts=[*COMMON_OPTIONS, *HEAP, *options],
@@ -56,13 +62,15 @@ def _start_jvm(classpath: list[str], options: list[str]) -> Any:
         enable_auth=True,
         redirect_stdout=sys.stdout,
         redirect_stderr=sys.stderr,
+        return_proc=True,
     )
-    return JavaGateway(gateway_parameters=GatewayParameters(port=port, auth_token=token)).jvm
+    return JavaGateway(gateway_parameters=GatewayParameters(port=port, auth_token=token)).jvm, process
 
 
-def _build_server(jvm: Any, port: int) -> JavaObject:
+def _build_server(jvm: Any, hive_site: Path, port: int) -> JavaObject:
     thrift, hive = jvm.org.apache.thrift, jvm.org.apache.hadoop.hive
     socket = thrift.transport.TServerSocket(jvm.java.net.InetSocketAddress(LOOPBACK, port))
+    hive.conf.HiveConf.setHiveSiteLocation(jvm.java.io.File(str(hive_site)).toURI().toURL())
     conf = hive.conf.HiveConf(jvm.java.lang.Class.forName("org.apache.hadoop.hive.metastore.HiveMetaStore"))
     handler = hive.metastore.HiveMetaStore.HMSHandler("metastore", conf, False)
     retrying = hive.metastore.HiveMetaStore.newRetryingHMSHandler(handler, conf, True)
@@ -75,7 +83,7 @@ def _build_server(jvm: Any, port: int) -> JavaObject:
     return thrift.server.TThreadPoolServer(arguments)
 
 
-def _write_configuration(context: Context) -> None:
+def _write_configuration(context: Context) -> Path:
     conf = context.folder("etc", "metastore")
     database = context.folder("state", "metastore") / "derby"
     hive = {
@@ -87,9 +95,9 @@ def _write_configuration(context: Context) -> None:
         "hive.metastore.warehouse.dir": context.settings.lake_uri(),
         "hive.async.log.enabled": "false",
     }
-    write_private(conf / "hive-site.xml", _as_xml(hive))
-    write_private(conf / "core-site.xml", _as_xml(s3a.s3a_options(context.settings, context.folder("tmp", "metastore"))))
-    write_private(conf / "log4j2.properties", LOG4J)
+    write_private(conf / HIVE_SITE, _as_xml(hive | s3a.s3a_options(context.settings, context.folder("tmp", "metastore"))))
+    write_private(conf / LOGGING, LOG4J)
+    return conf
 
 
 def _as_xml(options: dict[str, str]) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 
+from infra import aot
 from infra.env_files import write_private
 from infra.jvm import COMMON_OPTIONS, java, spark_home, spark_jars
 from infra.parts import parts
@@ -49,11 +50,13 @@ def launch(context: Context) -> Launch:
     conf = context.folder("etc", "spark")
     properties = conf / "spark.conf"
     write_private(properties, "".join(f"{name} {value}\n" for name, value in options(context).items()))
-    write_private(conf / "log4j2.properties", LOG4J)
-    classpath = os.pathsep.join([str(conf), f"{spark_jars()}/*", *map(str, parts().jar_paths())])
+    logging = conf / "log4j2.properties"
+    write_private(logging, LOG4J)
+    classpath = os.pathsep.join([f"{spark_jars()}/*", *map(str, parts().jar_paths())])
     memory = context.settings.spark_driver_memory
     trust = s3a.trust_options(context, "spark")
-    argv = [str(java()), f"-Xmx{memory}", *OPTIONS, *trust, "-cp", classpath, "org.apache.spark.deploy.SparkSubmit"]
+    own = [f"-Xmx{memory}", f"-Dlog4j2.configurationFile={logging}", *aot.options("spark"), *trust]
+    argv = [str(java()), *OPTIONS, *own, "-cp", classpath, "org.apache.spark.deploy.SparkSubmit"]
     application = ["--properties-file", str(properties), "--class", CONNECT_SERVER, "spark-internal"]
     return Launch(argv + application, _environment(context), context.folder("tmp", "spark"))
 

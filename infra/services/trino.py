@@ -10,6 +10,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+from infra import aot
 from infra.credentials import ANALYST_PASSWORD
 from infra.env_files import write_private
 from infra.jvm import COMMON_OPTIONS, java
@@ -49,7 +50,7 @@ def launch(context: Context) -> Launch:
     for name, text in files(context, server, certificates).items():
         write_private(folder / name, text)
     _write_passwords(folder / "etc" / "password.db", context.settings, secrets)
-    options = [*JVM_OPTIONS, *s3a.trust_options(context, "trino"), f"-Dconfig={folder}/etc/config.properties"]
+    options = [*JVM_OPTIONS, *aot.options("trino"), *s3a.trust_options(context, "trino"), f"-Dconfig={folder}/etc/config.properties"]
     logging = [f"-Dlog.levels-file={folder}/etc/log.properties", "-Dlog.enable-console=true"]
     node = [f"-Dnode.data-dir={context.folder('tmp', 'trino')}", f"-Dnode.id=lake-{context.instance.id}", "-Dnode.environment=lake"]
     argv = [str(java()), *options, *logging, *node, "-cp", f"{server}/lib/*", "io.trino.server.TrinoServer"]

@@ -29,6 +29,7 @@ HOW = """\
 * 1 % new: the newest hundredth of the events on top of all older ones, five times, newest by when they happened or, with some that are
   up to 30 days late, by when they arrived; the orchestrator's start comes on top.
 * One core: Spark with `local[1]`, and Spark, store, metastore and client kept on one core.
+* Own starts: each server alone in a new home, as its maker has it start: without the AOT cache that Clearlake has recorded before.
 * Peak memory: proportional share of store, metastore, Spark and the run, together, at the worst moment; Spark is started anew before.
 * Equal output: each table's rows and a hash of them without regard to order, all columns but those of lineage (`_...`).
 """

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import dagster as dg
 import psutil
+import pytest
 
 from infra import stack
 from infra.orchestrator import launch
@@ -53,9 +54,10 @@ def together(home: Path) -> list[Outcome]:
 
 
 def one_after_the_other(home: Path) -> list[Outcome]:
-    """Bring up the servers of a new home each alone, those before it at rest: the sum of their own starts."""
+    """Bring up each server of a new home alone, as its maker has it start, those before it at rest: the sum of their own starts."""
     starts = _Starts()
-    with _destroyed(home):
+    with pytest.MonkeyPatch.context() as patch, _destroyed(home):
+        patch.setenv("JAVA_TOOL_OPTIONS", "-XX:AOTMode=off")
         busy = _busy_seconds()
         for name in SERVICES:
             stack.up(home, only=(name,), usual_ports=False, report=starts)

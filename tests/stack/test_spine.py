@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 import uuid
 from dataclasses import replace
 
 import pytest
 from rich.console import Console
 
+from infra import aot, processes, stack
 from infra.commands.demo import materialize
 from infra.trino_client import RefusedQuery, query
 from jobs.catalog import make_tables
@@ -18,6 +20,15 @@ from tests.measured import MIGRATED, NEW, OLD, filled
 from tests.stack.conftest import SAMPLES
 
 RUN_LOG = "select run_id, pipeline, asset, attempt, status, rows_read, rows_inserted from ops.run_log order by 1, 2, 3, 4"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs the kernel's list of what a process has mapped")
+@pytest.mark.parametrize("server", ["metastore", "spark", "trino"])
+def test_a_jvm_starts_from_what_it_once_recorded(lake: TestLake, server: str) -> None:
+    (state,) = [state for state in stack.status(lake.settings.home) if state.name == server]
+    assert state.pid
+    mapped = {mapping.path for process in processes.tree(state.pid) for mapping in process.memory_maps()}
+    assert str(aot.path(server)) in mapped
 
 
 def test_every_landed_record_is_accounted_for(lake: TestLake) -> None:
