@@ -422,8 +422,8 @@ PRINTABLE = st.characters(codec="utf-8", categories=("L", "N", "P", "S", "Zs"))
 @example([{"\x85": None, "a\u2028b": "x", "\xa0": 1, "a\n\u2029 c": "2026-03-01T10:00:00Z"}])
 @given(st.lists(st.dictionaries(NAMES, VALUES, min_size=1, max_size=6), min_size=1, max_size=4))
 def test_whatever_the_records_the_scaffold_is_a_declaration(tmp_path_factory: pytest.TempPathFactory, records: list[Made]) -> None:
-    named = {"a": 1}
-    found = made_of(tmp_path_factory.mktemp("any"), lines(*({**record, **named} for record in records)))
+    more_than_any_list = {"a": "x" * 5000}
+    found = made_of(tmp_path_factory.mktemp("any"), lines(*({**record, **more_than_any_list} for record in records)))
     assert Source.model_validate(found).format == "json_lines"
 
 
