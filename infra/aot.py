@@ -11,8 +11,11 @@ import hashlib
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from shutil import rmtree
+from tempfile import TemporaryDirectory
 
 from filelock import FileLock
 
@@ -25,6 +28,7 @@ from lakehouse.settings import ENV_PREFIX
 RECORDING = f"{ENV_PREFIX}AOT_RECORDING"
 """In the environment of a server: the folder into which it writes its cache when it stops."""
 QUIET = "-Xlog:aot*=error"
+UNFINISHED = "unfinished-"
 OF_THE_MACHINE = frozenset({CACHE_VARIABLE, ROOT_VARIABLE})
 
 
@@ -81,6 +85,15 @@ def record_missing(services: Collection[str], report: Callable[[str, str], None]
             _forget_older(server)
             path(server).touch()
         report("java", "recorded" if done.returncode == 0 else f"not recorded, the servers start without; why is in {log_file}")
+
+
+@contextmanager
+def unfinished() -> Iterator[str]:
+    """A folder for caches while they are written; what one that was killed has left behind goes before."""
+    for left in folder().glob(f"{UNFINISHED}*"):
+        rmtree(left, ignore_errors=True)
+    with TemporaryDirectory(prefix=UNFINISHED, dir=folder()) as path:
+        yield path
 
 
 def _lacking(servers: Collection[str]) -> list[str]:

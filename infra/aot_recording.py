@@ -26,7 +26,7 @@ STOP_SECONDS = 300.0
 
 def record(servers: Collection[str]) -> None:
     """Run these servers, let those among them that can make a catalog, stop them, and put their caches in place."""
-    with tempfile.TemporaryDirectory(prefix="lake-") as scratch, tempfile.TemporaryDirectory(dir=aot.folder()) as caches:
+    with tempfile.TemporaryDirectory(prefix="lake-") as scratch, aot.unfinished() as caches:
         home = Path(scratch) / "home"
         stack.up(home, only=BENEATH, usual_ports=False)
         try:
