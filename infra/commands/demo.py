@@ -5,18 +5,20 @@ Does not belong here: any step of it; each is a command of its own.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import date
 from hashlib import md5
 from pathlib import Path
 from typing import Annotated, Any
 
+import dagster as dg
 import typer
 import yaml
 from rich.console import Console
 from rich.table import Table
 
 from assets.automation import waiting_assets
+from assets.rendering import name_of
 from infra import stack
 from infra.commands.stack import addresses
 from infra.credentials import ANALYST_PASSWORD, OPERATIONS_PASSWORD
@@ -112,18 +114,19 @@ def _land_synthetic(settings: Settings, config: SimConfig) -> int:
 def materialize(settings: Settings, console: Console) -> None:
     """Have Dagster bring every table up to date. Raises the error of a run that fails, or DataError where there is no end of runs.
 
-    The sensor may have taken the landed files into a run of its own: the last run here starts after nothing waits any more.
+    Asked for is what waits: a run of every table leaves out those of which one input has nothing new. The sensor may have taken the landed
+    files into a run of its own: the last run here, of every table, starts after nothing waits any more.
     """
     for _ in range(MOST_RUNS):
-        nothing_waits = not waiting_assets(load_sources(settings))
-        _run_lake(settings, console)
-        if nothing_waits:
+        waiting = waiting_assets(load_sources(settings))
+        _run_lake(settings, console, waiting)
+        if not waiting:
             return
     raise DataError(f"after {MOST_RUNS} runs there are still files to take in", next_step="see `lakehouse runs`")
 
 
-def _run_lake(settings: Settings, console: Console) -> None:
-    launched = launch(settings, "lake")
+def _run_lake(settings: Settings, console: Console, tables: Sequence[dg.AssetKey]) -> None:
+    launched = launch(settings, "lake", selection=list(map(name_of, tables)))
     if not wait(settings, launched, console, shown_as="Dagster materialises every table"):
         raise failure(settings, launched, steps_of(settings, launched.run_id))
 
