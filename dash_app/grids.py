@@ -26,6 +26,15 @@ COUNTS = (
     ("rows_not_applicable", "Not applicable", f"Records that are no rows of this table, {OF_LAST}", 78),
     ("rows_held_back", "Held back", f"Rows held back with their tenant's slice, {OF_LAST}", 52),
 )
+BENEATH = {
+    "rows_read": ("rows_expanded", "added", "Below: rows added by expanding records."),
+    "rows_duplicate": (
+        "rows_conflicting",
+        "differ",
+        "Below: rows with another body under an id that was there already; they wait in quarantine.",
+    ),
+}
+"""Rarer counts, without which the books of a row would not balance: below which other one each stands where there are any, and its word."""
 
 
 def _column(field: str, heading: str, renderer: str, **more: Any) -> Row:
@@ -46,12 +55,21 @@ def _numeric(field: str, heading: str, tip: str, least_px: int, formatter: str =
     }
 
 
+def _counted(field: str, heading: str, tip: str, least_px: int) -> Row:
+    if field not in BENEATH:
+        return _numeric(field, heading, tip, least_px)
+    beneath, word, about = BENEATH[field]
+    return _numeric(
+        field, heading, f"{tip} {about}", least_px, cellRenderer="CountAnd", cellRendererParams={"beneath": beneath, "word": word}
+    )
+
+
 PIPELINE_COLUMNS = [
     _column("pipeline", "Pipeline and table", "Pipeline", flex=20, minWidth=164),
     _column("label", "Status", "Status", flex=11, minWidth=118, comparator={"function": "byTone"}),
     _column("last_success_ms", "Last success", "Ago", flex=8, minWidth=70),
     _numeric("duration_s", "Duration", f"Duration {OF_LAST}", 68, "seconds"),
-    *[_numeric(*counted) for counted in COUNTS],
+    *[_counted(*counted) for counted in COUNTS],
     _numeric("success_rate", "Success", f"Share of the last {RATED_ATTEMPTS} attempts that succeeded.", 72, cellRenderer="SuccessRate"),
     _column(
         "trend",

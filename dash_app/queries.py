@@ -48,7 +48,9 @@ ATTEMPTS = f"""
     from ops.run_log
 """
 
-ROW_COUNTS = ("read", "inserted", "updated", "deleted", "quarantined", "duplicate", "not_applicable", "held_back")
+ROW_COUNTS = (
+    "read", "expanded", "inserted", "updated", "deleted", "quarantined", "duplicate", "conflicting", "not_applicable", "held_back",
+)  # fmt: skip
 OF_LAST = ("duration_s", *(f"rows_{name}" for name in ROW_COUNTS))
 
 PIPELINES = f"""

@@ -61,6 +61,12 @@
       h("span", { className: "cell-sub" }, `${count(data.succeeded)} of ${count(data.rated)}`));
   }
 
+  function CountAnd({ value, data, beneath, word }) {
+    return h("div", { className: "cell-two" },
+      h("span", { className: "cell-number" }, count(value)),
+      data[beneath] ? h("span", { className: "cell-sub" }, `${count(data[beneath])} ${word}`) : null);
+  }
+
   function Sparkline({ value, data }) {
     const runs = value || [];
     if (!runs.length) return h("span", { className: "muted" }, "–");
@@ -100,7 +106,7 @@
   }
 
   window.dashAgGridComponentFunctions = Object.assign(window.dashAgGridComponentFunctions || {}, {
-    Pipeline, Place, Status, SuccessRate, Sparkline, Recovered, Run, Error: ErrorCell,
+    Pipeline, Place, Status, SuccessRate, CountAnd, Sparkline, Recovered, Run, Error: ErrorCell,
     Ago: ({ value }) => time(value, "ago"),
     Clock: ({ value }) => time(value, "clock"),
   });

@@ -38,7 +38,7 @@ rated as (
 )
 select
     pipeline, asset, rows_read, rows_inserted, rows_updated, rows_deleted, rows_quarantined, rows_duplicate, rows_not_applicable,
-    rows_held_back, status,
+    rows_held_back, rows_expanded, rows_conflicting, status,
     (select count(*) from rated r where r.pipeline = a.pipeline and r.asset = a.asset and nth_rated <= 30) as rated,
     (
         select count(*) from rated r
@@ -70,6 +70,8 @@ TWO_RUNS = [
     {**STEP, "run_id": "pages-2", "status": "FAILED", "asset": "silver.pages", "ended_at": START, "error_class": "DataError"},
 ]
 COUNTS = ("read", "inserted", "updated", "deleted", "quarantined", "duplicate", "not_applicable", "held_back")
+BENEATH = {"read": "expanded", "duplicate": "conflicting"}
+"""Counts that stand below another one where there are any."""
 HEALTH = {"SUCCEEDED": "well", "SUCCEEDED_WITH_WARNINGS": "warned", "SKIPPED_UPSTREAM": "warned", "LATE": "warned"}
 WORST_FIRST = ("failed", "warned", "well")
 
@@ -188,15 +190,22 @@ def rendered_rows(page: Page) -> dict[str, dict[str, Any]]:
     rows: dict[str, dict[str, Any]] = {}
     for row_id in page.locator(ROW).evaluate_all("rows => rows.map(row => row.getAttribute('row-id'))"):
         rate = re.search(r"([\d,]+) of ([\d,]+)", cell(page, "pipelines-grid", row_id, "success_rate"))
-        counts = {c: number(cell(page, "pipelines-grid", row_id, f"rows_{c}")) for c in COUNTS}
-        rows[row_id] = {**counts, "succeeded": number(rate[1]) if rate else 0, "rated": number(rate[2]) if rate else 0}
+        lines = {c: cell(page, "pipelines-grid", row_id, f"rows_{c}").splitlines() for c in COUNTS}
+        counts = {c: number(first) for c, (first, *_) in lines.items()}
+        beneath = {under: number(lines[c][1].split()[0]) if lines[c][1:] else 0 for c, under in BENEATH.items()}
+        rows[row_id] = {**counts, **beneath, "succeeded": number(rate[1]) if rate else 0, "rated": number(rate[2]) if rate else 0}
     return rows
 
 
 def expected_rows(reader: OpsReader) -> dict[str, dict[str, Any]]:
     """The same, from SQL."""
     return {
-        f"{row['pipeline']}|{row['asset']}": {**{c: row[f"rows_{c}"] for c in COUNTS}, "succeeded": row["succeeded"], "rated": row["rated"]}
+        f"{row['pipeline']}|{row['asset']}": {
+            **{c: row[f"rows_{c}"] for c in COUNTS},
+            **{c: row[f"rows_{c}"] or 0 for c in BENEATH.values()},
+            "succeeded": row["succeeded"],
+            "rated": row["rated"],
+        }
         for row in reader.query(EXPECTED).to_pylist()
     }
 
