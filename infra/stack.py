@@ -85,9 +85,11 @@ def up(
         supervisor = _running_supervisor(instance, user)
         if user.s3_endpoint:
             ensure_buckets(settings)
-        waiting = [] if has_catalog(settings) else [service for service in services if service.holds_declarations]
-        for service in waiting:
-            supervisor.halt(service.name)
+        changed = not has_catalog(settings)
+        for service in services:
+            if changed and (service.holds_declarations or service.starts_runs):
+                supervisor.halt(service.name)
+        waiting = [service for service in services if changed and service.starts_runs]
         _start(supervisor, [service for service in services if service not in waiting], settings, report)
         prepare(settings)
         _start(supervisor, waiting, settings, report)

@@ -50,7 +50,8 @@ class Service:
         unless: the setting which, when the user sets it, means that a server outside is used.
         parts: what must be fetched for it.
         needs: services that must answer before its process is started.
-        holds_declarations: whether runs take the tables' declarations from it; it is started, or started anew, once the tables are so.
+        holds_declarations: whether runs take the tables' declarations from it; where these have changed, it is started anew.
+        starts_runs: whether it has runs started; where the declarations have changed, it is started once the tables are so.
         probe: raises unless the service answers real questions.
         stop_seconds: how long it may take to stop before it is killed.
     """
@@ -64,6 +65,7 @@ class Service:
     parts: frozenset[Part] = frozenset()
     needs: tuple[str, ...] = ()
     holds_declarations: bool = False
+    starts_runs: bool = False
     stop_seconds: int = 15
 
     @property

@@ -64,9 +64,9 @@ _ALL = (
         {"dagster_webserver": 3000},
         _dagster,
         needs=("dagster-code",),
-        holds_declarations=True,
+        starts_runs=True,
     ),
-    Service("dagster-daemon", "Dagster daemon", probes.dagster_daemon, needs=("dagster-code",), holds_declarations=True),
+    Service("dagster-daemon", "Dagster daemon", probes.dagster_daemon, needs=("dagster-code",), starts_runs=True),
     Service("evaluator", "incidents and alerts", probes.evaluator),
     Service("dash-operations", "operations pages", probes.operations, {"dash_operations": 8050}, _operations),
 )
