@@ -14,8 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from infra import processes, stack
+from infra import aot, processes, stack
 from infra.memory import Peak, proportional
+from infra.services.registry import SERVICES
 from lakehouse.settings import Settings
 from tests.bench import lakes, pipeline, starts
 from tests.bench.comparisons import COLD_START, MEMORY, MEMORY_GROWTH, PROFILE, RACED, UP, Comparison
@@ -81,6 +82,7 @@ def _run_watched(contestants: Contestants, settings: Settings, size: int) -> tup
 
 
 def test_cold(tmp_path: Path, record: Record, rounds: int) -> None:
+    aot.record_missing(SERVICES, lambda _name, _state: None)
     ways = [starts.together, starts.one_after_the_other]
     for number in range(1, rounds + 1):
         if not record.has(UP, 0, number):
