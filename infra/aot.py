@@ -20,9 +20,8 @@ from tempfile import TemporaryDirectory
 from filelock import FileLock
 
 from infra.cache import CACHE_VARIABLE
-from infra.jvm import java, spark_jars
+from infra.jvm import java, spark_class_path, trino_class_path
 from infra.maven import ROOT_VARIABLE
-from infra.parts import parts
 from lakehouse.settings import ENV_PREFIX
 
 RECORDING = f"{ENV_PREFIX}AOT_RECORDING"
@@ -32,16 +31,8 @@ UNFINISHED = "unfinished-"
 OF_THE_MACHINE = frozenset({CACHE_VARIABLE, ROOT_VARIABLE})
 
 
-def _spark() -> list[Path]:
-    return [*spark_jars().glob("*.jar"), *parts().jar_paths()]
-
-
-def _trino() -> list[Path]:
-    return list((parts().trino.home / "lib").glob("*.jar"))
-
-
-_JARS: dict[str, Callable[[], list[Path]]] = {"metastore": _spark, "spark": _spark, "trino": _trino}
-"""The services that are JVMs, with what is on their class path."""
+CLASS_PATHS: dict[str, Callable[[], list[str]]] = {"metastore": spark_class_path, "spark": spark_class_path, "trino": trino_class_path}
+"""The services that are JVMs."""
 
 
 def options(server: str) -> list[str]:
@@ -54,7 +45,7 @@ def options(server: str) -> list[str]:
 
 def path(server: str) -> Path:
     """Where the cache of a server lies. An empty file stands for one that could not be recorded, so that no start tries again."""
-    return folder() / f"{server}-{_fingerprint([java(), *sorted(_JARS[server]())])}"
+    return folder() / f"{server}-{_fingerprint([java(), *sorted(_jars(CLASS_PATHS[server]()))])}"
 
 
 def folder() -> Path:
@@ -69,7 +60,7 @@ def record_missing(services: Collection[str], report: Callable[[str, str], None]
         services: their names; those that are no JVMs need none.
         report: told what is recorded, and whether that failed.
     """
-    servers = [service for service in services if service in _JARS]
+    servers = [service for service in services if service in CLASS_PATHS]
     if not _lacking(servers) or not os.access(sys.prefix, os.W_OK):
         return
     folder().mkdir(exist_ok=True)
@@ -98,6 +89,12 @@ def unfinished() -> Iterator[str]:
 
 def _lacking(servers: Collection[str]) -> list[str]:
     return [server for server in servers if not path(server).exists()]
+
+
+def _jars(class_path: list[str]) -> Iterator[Path]:
+    """Its files; an entry that ends in `*` stands for the jars of a folder."""
+    for entry in map(Path, class_path):
+        yield from entry.parent.glob("*.jar") if entry.name == "*" else [entry]
 
 
 def _fingerprint(files: Iterable[Path]) -> str:

@@ -8,6 +8,8 @@ from __future__ import annotations
 from importlib.util import find_spec
 from pathlib import Path
 
+from infra.parts import parts
+
 COMMON_OPTIONS = (
     "-Duser.timezone=UTC",
     "-Dfile.encoding=UTF-8",
@@ -31,6 +33,16 @@ def spark_home() -> Path:
 def spark_jars() -> Path:
     """Spark's own jars."""
     return spark_home() / "jars"
+
+
+def spark_class_path() -> list[str]:
+    """What Spark and the metastore have on their class path."""
+    return [f"{spark_jars()}/*", *map(str, parts().jar_paths())]
+
+
+def trino_class_path() -> list[str]:
+    """What Trino has on its class path; it loads its plugins by itself."""
+    return [f"{parts().trino.home}/lib/*"]
 
 
 def _package(name: str) -> Path:

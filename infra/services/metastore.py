@@ -18,8 +18,7 @@ from py4j.java_gateway import GatewayParameters, JavaGateway, JavaObject, launch
 
 from infra import aot
 from infra.env_files import write_private
-from infra.jvm import COMMON_OPTIONS, java, spark_jars
-from infra.parts import parts
+from infra.jvm import COMMON_OPTIONS, java, spark_class_path, spark_jars
 from infra.ports import LOOPBACK
 from infra.services import s3a
 from infra.services.base import Context
@@ -38,7 +37,7 @@ def serve(context: Context) -> None:
     os.chdir(context.folder("tmp", "metastore"))
     os.environ.update(s3a.key_environment(context.settings))
     own = [f"-Dlog4j2.configurationFile={conf / LOGGING}", *aot.options("metastore"), *s3a.trust_options(context, "metastore")]
-    jvm, process = _start_jvm([f"{spark_jars()}/*", *map(str, parts().jar_paths())], own)
+    jvm, process = _start_jvm(spark_class_path(), own)
     server = _build_server(jvm, conf / HIVE_SITE, context.ports["metastore"])
     signal.signal(signal.SIGTERM, lambda _signal, _frame: _exit(process))
     print(f"Hive metastore listens on {LOOPBACK}:{context.ports['metastore']}", flush=True)

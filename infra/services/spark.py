@@ -9,7 +9,7 @@ import os
 
 from infra import aot
 from infra.env_files import write_private
-from infra.jvm import COMMON_OPTIONS, java, spark_home, spark_jars
+from infra.jvm import COMMON_OPTIONS, java, spark_class_path, spark_home
 from infra.parts import parts
 from infra.ports import LOOPBACK
 from infra.services import s3a
@@ -52,7 +52,7 @@ def launch(context: Context) -> Launch:
     write_private(properties, "".join(f"{name} {value}\n" for name, value in options(context).items()))
     logging = conf / "log4j2.properties"
     write_private(logging, LOG4J)
-    classpath = os.pathsep.join([f"{spark_jars()}/*", *map(str, parts().jar_paths())])
+    classpath = os.pathsep.join(spark_class_path())
     memory = context.settings.spark_driver_memory
     trust = s3a.trust_options(context, "spark")
     own = [f"-Xmx{memory}", f"-Dlog4j2.configurationFile={logging}", *aot.options("spark"), *trust]

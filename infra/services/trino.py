@@ -13,7 +13,7 @@ from pathlib import Path
 from infra import aot
 from infra.credentials import ANALYST_PASSWORD
 from infra.env_files import write_private
-from infra.jvm import COMMON_OPTIONS, java
+from infra.jvm import COMMON_OPTIONS, java, trino_class_path
 from infra.parts import parts
 from infra.ports import LOOPBACK
 from infra.services import s3a
@@ -53,7 +53,7 @@ def launch(context: Context) -> Launch:
     options = [*JVM_OPTIONS, *aot.options("trino"), *s3a.trust_options(context, "trino"), f"-Dconfig={folder}/etc/config.properties"]
     logging = [f"-Dlog.levels-file={folder}/etc/log.properties", "-Dlog.enable-console=true"]
     node = [f"-Dnode.data-dir={context.folder('tmp', 'trino')}", f"-Dnode.id=lake-{context.instance.id}", "-Dnode.environment=lake"]
-    argv = [str(java()), *options, *logging, *node, "-cp", f"{server}/lib/*", "io.trino.server.TrinoServer"]
+    argv = [str(java()), *options, *logging, *node, "-cp", *trino_class_path(), "io.trino.server.TrinoServer"]
     env = s3a.key_environment(context.settings) | {SHARED_SECRET: secrets["LAKEHOUSE_TRINO_SHARED_SECRET"]}
     return Launch(argv, env, folder)
 

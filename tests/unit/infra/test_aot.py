@@ -18,7 +18,7 @@ def jar(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     jar = tmp_path / "server.jar"
     jar.write_bytes(b"classes")
     monkeypatch.setattr(aot.sys, "prefix", str(tmp_path))
-    monkeypatch.setattr(aot, "_JARS", {"server": lambda: [jar]})
+    monkeypatch.setattr(aot, "CLASS_PATHS", {"server": lambda: [str(jar)]})
     monkeypatch.delenv(aot.RECORDING, raising=False)
     return jar
 
