@@ -47,7 +47,7 @@ def _declared(table: Table) -> Iterator[Check]:
             yield _invalid(table, column)
     if table.key:
         yield _duplicate(table)
-    if table.sla:
+    if table.sla and table.sla.fresh_within_minutes:
         yield _freshness(table, table.sla.fresh_within_minutes)
 
 

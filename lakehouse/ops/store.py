@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import duckdb
 import pyarrow as pa
@@ -27,6 +27,7 @@ from lakehouse.arrow import arrow_schema, arrow_table
 from lakehouse.delta_rs import OpenTables, create_table, open_table
 from lakehouse.errors import InfrastructureError
 from lakehouse.ops.processes import is_running, this_host, this_process
+from lakehouse.ops.views import VIEWS, tables_read_by, views_over
 from lakehouse.settings import Settings
 from lakehouse.tables import TABLES, Layer, Table, table
 from lakehouse.tables.migration import Migration
@@ -35,10 +36,30 @@ log = logging.getLogger("lakehouse")
 
 Row = Mapping[str, Any]
 
+
+class Reader(Protocol):
+    """What answers SQL (DuckDB's) over the ops and ctl tables and their views."""
+
+    def query(self, sql: str, parameters: Sequence[Any] = ()) -> pa.Table:
+        """Run one statement with bound values. Raises InfrastructureError when the store does not answer."""
+        ...
+
+    def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[dict[str, Any]]:
+        """The same, as a list of dictionaries."""
+        ...
+
+
+class Writer(Protocol):
+    """What takes facts."""
+
+    def append(self, name: str, rows: Sequence[Row]) -> bool:
+        """Append rows to a table. Returns whether they are kept."""
+        ...
+
+
 STORE_ERRORS = (DeltaError, OSError)
 LOST_SHOWN = 4000
 """Characters of lost facts that go into the log instead."""
-RUN_LOG_SQL = (Path(__file__).parent / "run_log.sql").read_text(encoding="utf-8")
 DELTA_RS_TABLES = tuple(t for t in TABLES.values() if t.layer in (Layer.OPS, Layer.CONTROL))
 VERSIONS_KEPT = timedelta(days=2)
 RETENTION = {f"delta.{kept}RetentionDuration": f"interval {VERSIONS_KEPT.days} days" for kept in ("log", "deletedFile")}
@@ -220,7 +241,7 @@ def _from_json(declared: Table, row: Row) -> dict[str, Any]:
 class OpsReader:
     """Answers SQL over the ops and ctl tables, as of the moment of each query.
 
-    DuckDB SQL; relations are `ops.<table>`, `ctl.<table>` and the view `ops.run_log`. Safe to share between threads.
+    DuckDB SQL; relations are `ops.<table>`, `ctl.<table>` and the views of lakehouse.ops.views. Safe to share between threads.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -234,11 +255,8 @@ class OpsReader:
     def query(self, sql: str, parameters: Sequence[Any] = ()) -> pa.Table:
         """Run one statement with bound values. Raises InfrastructureError when the store does not answer."""
         with self._lock, facts_store_errors("reading the ops tables"):
-            wanted = [t for t in DELTA_RS_TABLES if re.search(rf"\b{re.escape(t.name)}\b", sql)]
-            if "ops.run_log" in sql and not any(t.name == "ops.run_events" for t in wanted):
-                wanted.append(table("ops.run_events"))
-            for declared in wanted:
-                self._refresh(declared)
+            for name in tables_read_by(sql):
+                self._refresh(table(name))
             return self._connection.sql(sql, params=list(parameters)).to_arrow_table()
 
     def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[dict[str, Any]]:
@@ -259,6 +277,6 @@ class OpsReader:
         alias = declared.name.replace(".", "__")
         self._connection.register(alias, relation)
         self._connection.execute(f"create or replace view {declared.name} as select * from {alias}")
-        if declared.name == "ops.run_events":
-            self._connection.execute(f"create or replace view ops.run_log as {RUN_LOG_SQL}")
+        for view in views_over(declared.name):
+            self._connection.execute(f"create or replace view {view} as {VIEWS[view].sql}")
         self._registered[declared.name] = as_of

@@ -6,7 +6,7 @@ Does not belong here: any particular table, Spark, or anything that reads or wri
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import time, timedelta
 from enum import StrEnum
 
 
@@ -78,9 +78,21 @@ class Definition:
 
 @dataclass(frozen=True)
 class Sla:
-    """What is promised of a table: how old its newest event may be, in minutes."""
+    """What is promised of a table, or of a source's bronze table, over 30 days.
 
-    fresh_within_minutes: int
+    Args:
+        fresh_within_minutes: how old its newest event may be.
+        complete_by: time of day (UTC) by which the day before has all its rows; None where no time is promised.
+        success_rate: least share of attempts that succeed.
+        check_pass_rate: least share of checks that pass.
+        kept_share: least share of the time in which freshness and completeness are kept; the rest is the error budget.
+    """
+
+    fresh_within_minutes: int | None = None
+    complete_by: time | None = None
+    success_rate: float = 0.99
+    check_pass_rate: float = 0.95
+    kept_share: float = 0.99
 
 
 @dataclass(frozen=True)

@@ -15,12 +15,12 @@ import pyarrow as pa
 
 from lakehouse.arrow import arrow_table
 from lakehouse.errors import InfrastructureError
-from lakehouse.ops.store import RUN_LOG_SQL
+from lakehouse.ops.views import VIEWS, views_over
 from lakehouse.tables import table
 
 Row = dict[str, Any]
 Facts = dict[str, list[Row]]
-TABLES = ("ops.run_events", "ops.check_results", "ops.event_log", "ops.lineage_edges", "ctl.files")
+TABLES = ("ops.run_events", "ops.check_results", "ops.event_log", "ops.lineage_edges", "ops.incident_events", "ctl.files")
 NOON = datetime(2026, 11, 12, 12, 0, tzinfo=UTC)
 
 
@@ -39,8 +39,8 @@ class FakeReader:
         stamped = [{"recorded_at": NOON, "recorded_date": NOON.date(), **row} for row in rows]
         self._connection.register("given", arrow_table(table(name), stamped))
         self._connection.execute(f"create or replace table {name} as select * from given")
-        if name == "ops.run_events":
-            self._connection.execute(f"create or replace view ops.run_log as {RUN_LOG_SQL}")
+        for view in views_over(name):
+            self._connection.execute(f"create or replace view {view} as {VIEWS[view].sql}")
 
     def query(self, sql: str, parameters: Sequence[Any] = ()) -> pa.Table:
         """Run one statement with bound values."""
