@@ -5,12 +5,15 @@ Does not belong here: rules about single rows (dq_checks).
 
 from __future__ import annotations
 
-from pyspark.sql import Column, Row
+from typing import Protocol
+
+from pyspark.sql import Column
 from pyspark.sql import functions as F
 
 from dq_checks import CheckResult, Outcome, Severity
 from jobs.audit import record_checks
 from jobs.context import Context
+from jobs.measure import Measurements
 from lakehouse.ops.runs import Facts
 from lakehouse.sources import Source
 from lakehouse.tables import Table
@@ -28,19 +31,28 @@ def filled(declared: Table, among: Column) -> list[Column]:
     return [F.count(F.when(among, F.col(name))).alias(name) for name in _may_be_null(declared)]
 
 
-def record_fill(context: Context, source: Source, declared: Table, counted: Row, total: int, facts: Facts) -> None:
-    """Record how many rows of a total have a value in each column, and warn where a share is below what the source declares.
+class Counted(Protocol):
+    """Values of the aggregates of `filled`, and of how many rows."""
 
-    Args:
-        counted: values of the aggregates of `filled`.
-    """
-    open_columns = _may_be_null(declared)
-    about = {"run_id": context.run.run_id, "pipeline": source.name, "table_name": declared.name, "batch_id": facts.batch_id}
-    by_column = [{**about, "metric": "filled_rows", "dimension": name, "value": float(counted[name])} for name in open_columns]
-    context.writer.append("ops.metrics", [{**about, "metric": "rows", "dimension": None, "value": float(total)}, *by_column])
+    @property
+    def applicable(self) -> int:
+        """The rows that count."""
+        ...
+
+    def total(self, name: str) -> int:
+        """An aggregate."""
+        ...
+
+
+def record_fill(context: Context, source: Source, declared: Table, counted: Counted, measured: Measurements, facts: Facts) -> None:
+    """Tell how many rows have a value in each column, and warn where a share is below what the source declares."""
+    open_columns, total = _may_be_null(declared), counted.applicable
+    measured.of_batch("rows", total)
+    for name in open_columns:
+        measured.of_batch("filled_rows", counted.total(name), name)
     if total >= LEAST_ROWS:
         results = [
-            _result(column, least, counted[column], total) for column, least in source.silver.filled.items() if column in open_columns
+            _result(column, least, counted.total(column), total) for column, least in source.silver.filled.items() if column in open_columns
         ]
         record_checks(context, source.name, declared, facts, results)
 

@@ -5,12 +5,13 @@ Does not belong here: how a row is made (jobs.bronze), how a file is read (jobs.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import date
 
-from pyspark.sql import Column, DataFrame
+from pyspark.sql import Column, DataFrame, Row
 from pyspark.sql import functions as F
 
 from dq_checks import REASONS, Stage, contract_for
@@ -34,6 +35,7 @@ from jobs.bronze import (
 from jobs.context import Context, Staged
 from jobs.days import at_least_on
 from jobs.drift import SCHEMA_DRIFT, Seen, look, tell, undeclared_fields
+from jobs.measure import Measurements, in_buckets
 from jobs.quarantine import held_back, quarantine_rows, take_out
 from jobs.records import PLACED, key_of, read_records
 from jobs.silver import can_map_early, map_early
@@ -162,7 +164,7 @@ def _publish_staged(
         verdict = audit(context, source.name, source.bronze, view, Stage.BATCH, facts, variables)
         held = {} if batch.release else _with_frozen(failing_slices(context, verdict, contract, view, variables), source, seen)
         disposed = with_disposition(marked, held)
-        counts = _count(disposed, batch, facts)
+        counts = _count(context, source, disposed, batch, facts)
         balance_bronze(batch, counts)
         failpoints.reached(failpoints.STAGED)
         _commit(context, source, batch, disposed, held, counts)
@@ -219,18 +221,40 @@ def _where_repeats_are(days: Sequence[date]) -> str:
     return at_least_on("event_date", days) if days else "true"
 
 
-def _count(disposed: DataFrame, batch: Batch, facts: Facts) -> dict[str, FileCounts]:
+def _count(context: Context, source: Source, disposed: DataFrame, batch: Batch, facts: Facts) -> dict[str, FileCounts]:
+    """What became of each file's records; the same by tenant and bucket is recorded."""
+    time = F.col("event_time")
     rows = (
-        disposed.groupBy("_source_file", "_disposition")
-        .agg(F.count(F.lit(1)).alias("rows"), F.min("event_time").alias("earliest"), F.max("event_time").alias("latest"))
+        disposed.groupBy("_source_file", "tenant_id", "_disposition", in_buckets(disposed))
+        .agg(
+            F.count(F.lit(1)).alias("rows"),
+            F.min(time).alias("earliest"),
+            F.max(time).alias("latest"),
+            F.avg(time.cast("double")).alias("mean"),
+            F.count_if(F.col("time_quality") != "plausible").alias("implausible"),
+        )
         .collect()
     )
-    times = [t for row in rows if row["_disposition"] == "published" for t in (row["earliest"], row["latest"])]
+    published = [row for row in rows if row["_disposition"] == "published"]
+    times = [t for row in published for t in (row["earliest"], row["latest"])]
     facts.event_time_min, facts.event_time_max = min(times, default=None), max(times, default=None)
-    counted: dict[str, dict[str, int]] = {f.path: {} for f in batch.files}
+    counted: dict[str, Counter[str]] = {f.path: Counter() for f in batch.files}
     for row in rows:
-        counted.setdefault(row["_source_file"], {})[row["_disposition"]] = row["rows"]
+        counted.setdefault(row["_source_file"], Counter())[row["_disposition"]] += row["rows"]
+    _measure(context, source, rows, batch, facts)
     return {path: FileCounts(**counts) for path, counts in counted.items()}
+
+
+def _measure(context: Context, source: Source, rows: Sequence[Row], batch: Batch, facts: Facts) -> None:
+    measured = Measurements(context, source.name, source.bronze, facts)
+    for row in rows:
+        is_published = row["_disposition"] == "published"
+        measured.add(row, "rows" if is_published else f"{row['_disposition']}_rows", row["rows"])
+        if is_published:
+            measured.add(row, "implausible_rows", row["implausible"])
+            measured.add_times(row["mean"], row["rows"])
+    measured.of_batch("rows", sum(row["rows"] for row in rows if row["_disposition"] == "published"))
+    measured.record(batch.created_at)
 
 
 def _commit(

@@ -5,10 +5,11 @@ Does not belong here: what a source's fields mean (assets/sources), or how a row
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
-from datetime import date
+from datetime import UTC, date
 
 from pyspark.sql import Column, DataFrame, Row
 from pyspark.sql import functions as F
@@ -20,6 +21,7 @@ from jobs.bronze import first_of_repeated
 from jobs.context import Context
 from jobs.days import around
 from jobs.fill import filled, record_fill
+from jobs.measure import Measurements, in_buckets, value_counts
 from jobs.parse import CORRUPT, derive, parse_fields
 from jobs.quarantine import held_back, quarantine_rows, take_out
 from jobs.silver import APPLICABLE, map_to_silver, mapped_to_silver
@@ -173,15 +175,16 @@ def _publish_staged(context: Context, source: Source, declared: Table, portion: 
         if declared.latest_by:
             compared = checkpoint(compare_entities(context, judged, declared))
         else:
-            compared = compare_events(context, judged, declared, portion, log, whole["_days"])
+            compared = compare_events(context, judged, declared, portion, log, whole.days)
         view, variables = view_of(compared, declared), {"max_rejected_share": str(source.max_rejected_share)}
         verdict = audit(context, source.name, declared, view, Stage.BATCH, facts, variables)
         held = failing_slices(context, verdict, contract, view, variables) if portion.thresholds else {}
         is_held = F.col("tenant_id").isin(list(held)) & F.col("_disposition").isin("inserted", "updated") if held else F.lit(False)
         disposed = compared.withColumn("_disposition", F.when(is_held, "held_back").otherwise(F.col("_disposition")))
-        counts = _count(whole, disposed, portion, source)
+        rows = _by_disposition(disposed, declared)
+        counts = _count(whole, rows, portion, source)
         balance_silver(portion.transaction, counts)
-        record_fill(context, source, declared, whole, whole["_applicable"], facts)
+        _measure(context, source, declared, whole, rows, portion, facts)
         failpoints.reached(failpoints.STAGED)
         _commit(context, source, declared, portion, disposed, sorted({name for names in held.values() for name in names}), counts)
     return counts
@@ -213,15 +216,68 @@ def expand(rows: DataFrame, source: Source) -> DataFrame:
     return copies.withColumn("event_id", F.when(F.col(COPY) > 1, F.concat_ws("#", "event_id", COPY)).otherwise(F.col("event_id")))
 
 
-def _overview(mapped: DataFrame, declared: Table) -> Row:
-    """`_rows`, those that are `_applicable`, their `_days` where the table has such, and how many of them have a value in each column."""
-    day = F.col("event_date") if "event_date" in declared.column_names else F.lit(None)
-    return mapped.agg(
+@dataclass(frozen=True)
+class Overview:
+    """What was mapped of a portion: rows, those that are applicable, their days where the table has such, and counts of values.
+
+    Args:
+        parts: collected rows, one for each tenant and bucket.
+    """
+
+    parts: Sequence[Row]
+
+    @property
+    def rows(self) -> int:
+        """Rows in all."""
+        return self.total("_rows")
+
+    @property
+    def applicable(self) -> int:
+        """Those that are rows of the table."""
+        return self.total("_applicable")
+
+    @property
+    def days(self) -> frozenset[date]:
+        """Event days of the applicable ones."""
+        return frozenset(day for part in self.parts for day in part["_days"])
+
+    def total(self, name: str) -> int:
+        """A count, over all parts."""
+        return sum(part[name] for part in self.parts)
+
+
+def _overview(mapped: DataFrame, declared: Table) -> Overview:
+    """Look at the mapped rows as a whole, once."""
+    day = F.col("event_date") if "event_date" in declared.column_names else F.lit(None).cast("date")
+    counted = mapped.groupBy("tenant_id", in_buckets(mapped)).agg(
         F.count(F.lit(1)).alias("_rows"),
         F.count_if(APPLICABLE).alias("_applicable"),
         F.collect_set(F.when(F.col(APPLICABLE), day)).alias("_days"),
         *filled(declared, F.col(APPLICABLE)),
-    ).collect()[0]
+        *value_counts(declared, F.col(APPLICABLE)),
+    )
+    return Overview(counted.collect())
+
+
+def _measure(
+    context: Context, source: Source, declared: Table, whole: Overview, disposed: Sequence[Row], portion: Portion, facts: Facts
+) -> None:
+    """Record what was counted of a portion, unless it is counted a second time."""
+    if portion.replaces:
+        return
+    measured = Measurements(context, source.name, declared, facts)
+    for part in whole.parts:
+        for name in (name for name in part.asDict() if not name.startswith("_") and name != "tenant_id"):
+            measured.add(part, "value_rows" if "=" in name else "filled_rows", part[name], name)
+        measured.add(part, "not_applicable_rows", part["_rows"] - part["_applicable"])
+    for row in disposed:
+        is_published = row["_disposition"] in ("inserted", "updated")
+        measured.add(row, "rows" if is_published else f"{row['_disposition']}_rows", row["rows"])
+        if is_published:
+            measured.add_times(row["mean"], row["rows"])
+    record_fill(context, source, declared, whole, measured, facts)
+    if disposed:
+        measured.record(disposed[0]["ingested"].replace(tzinfo=UTC))
 
 
 def compare_events(
@@ -291,15 +347,28 @@ def compare_entities(context: Context, judged: DataFrame, declared: Table) -> Da
     ).drop("_newest", "_published")
 
 
-def _count(whole: Row, disposed: DataFrame, portion: Portion, source: Source) -> SilverCounts:
-    is_late = F.date_add("event_date", CLOSED_AFTER_DAYS) < F.to_date("_ingested_at") if "event_date" in disposed.columns else F.lit(False)
-    counted = disposed.groupBy("_disposition").agg(F.count(F.lit(1)).alias("rows"), F.count_if(is_late).alias("late")).collect()
+def _by_disposition(disposed: DataFrame, declared: Table) -> list[Row]:
+    """How many rows of each tenant and bucket became what, with their mean event time (epoch seconds), and how many of them are late."""
+    is_late, mean = F.lit(False), F.lit(None).cast("double")
+    if "event_date" in disposed.columns:
+        is_late = F.date_add("event_date", CLOSED_AFTER_DAYS) < F.to_date("_ingested_at")
+    if "event_time" in declared.column_names:
+        mean = F.avg(F.col("event_time").cast("double"))
+    grouped = disposed.groupBy("tenant_id", "_disposition", in_buckets(disposed))
+    ingested = F.max("_ingested_at").alias("ingested")
+    return grouped.agg(F.count(F.lit(1)).alias("rows"), F.count_if(is_late).alias("late"), mean.alias("mean"), ingested).collect()
+
+
+def _count(whole: Overview, disposed: Sequence[Row], portion: Portion, source: Source) -> SilverCounts:
+    counted: Counter[str] = Counter()
+    for row in disposed:
+        counted[row["_disposition"]] += row["rows"]
     return SilverCounts(
         read=portion.rows_read,
         expanded=_expanded(portion, source),
-        not_applicable=whole["_rows"] - whole["_applicable"],
-        late=sum(row["late"] for row in counted if row["_disposition"] == "inserted"),
-        **{row["_disposition"]: row["rows"] for row in counted},
+        not_applicable=whole.rows - whole.applicable,
+        late=sum(row["late"] for row in disposed if row["_disposition"] == "inserted"),
+        **counted,
     )
 
 

@@ -21,7 +21,7 @@ from lakehouse.errors import LakehouseError
 from lakehouse.ops.event_log import StepLog
 from lakehouse.ops.processes import this_process
 from lakehouse.ops.store import OpsWriter
-from lakehouse.tables import Table
+from lakehouse.tables import Layer, Table
 
 log = logging.getLogger("lakehouse")
 
@@ -114,6 +114,8 @@ class Step:
             **(describe_error(error) if error else {}),
         }
         self.writer.append("ops.run_events", [end])
+        if error is None and self.declared:
+            self.writer.append("ops.metrics", self._measurements(self.declared, end["duration_s"]))
         log.info("%s: %s %s after %.1f s", self.pipeline, self.asset, end["status"], end["duration_s"])
         self._log.__exit__(kind, error, trace)
 
@@ -122,6 +124,13 @@ class Step:
             return "FAILED"
         doubtful = (self.facts.checks_warned, self.facts.checks_failed, self.facts.rows_quarantined, self.facts.rows_held_back)
         return "SUCCEEDED_WITH_WARNINGS" if any(doubtful) else "SUCCEEDED"
+
+    def _measurements(self, declared: Table, duration_s: float) -> list[dict[str, Any]]:
+        """What was measured of the step itself; the rows of a batch and their parts are measured by who counts them."""
+        about = {"run_id": self.run.run_id, "pipeline": self.pipeline, "table_name": declared.name, "batch_id": self.facts.batch_id}
+        rows = self.facts.rows_inserted if declared.layer is Layer.GOLD else None
+        measured = {"duration_s": duration_s, "bytes": self.facts.bytes_written, "rows": rows}
+        return [{**about, "metric": name, "value": float(value)} for name, value in measured.items() if value is not None]
 
     def identity(self) -> dict[str, Any]:
         """What every fact of the attempt tells, as columns of ops.run_events."""

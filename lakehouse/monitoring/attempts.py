@@ -1,0 +1,87 @@
+"""Symptoms in the run log: what fails, died, was left out, is late or did not run.
+
+Does not belong here: writing verdicts (lakehouse.monitoring.verdicts), or what fails for which reason (lakehouse.incidents).
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from lakehouse.monitoring.symptoms import Kind, Symptom
+from lakehouse.ops.store import Reader
+
+KINDS = {
+    "FAILED": Kind.FAILED,
+    "TERMINATED": Kind.DIED,
+    "SKIPPED_UPSTREAM": Kind.SKIPPED,
+    "MISSING": Kind.MISSING,
+    "LATE": Kind.LATE,
+}
+EXPECTED = {
+    Kind.FAILED: "the step succeeds",
+    Kind.DIED: "the step ends by itself",
+    Kind.SKIPPED: "the step runs",
+    Kind.MISSING: "a run by its time",
+    Kind.LATE: "the step ends in its usual time",
+}
+
+STANDING = """
+with ends as (
+    select
+        pipeline, asset, status, run_id, attempt, error_class, error_message, error_fingerprint, code_version, contract_version, layer,
+        rows_held_back, started_at, ended_at, nominal_start, recorded_at,
+        status like 'SUCCEEDED%' as is_good,
+        status in ('FAILED', 'TERMINATED', 'SKIPPED_UPSTREAM', 'MISSING', 'LATE') as is_bad,
+        coalesce(started_at, nominal_start, ended_at) as began_at,
+        epoch_us(coalesce(started_at, nominal_start, ended_at)) * 10 + case fact when 'end' then 2 else 1 end as place
+    from ops.run_events
+    where fact in ('end', 'verdict')
+),
+newest as (
+    select
+        pipeline, asset,
+        max_by(struct_pack(status, run_id, attempt, error_class, error_message, error_fingerprint, code_version, contract_version, layer,
+                           is_bad, began_at), place) as last,
+        max(began_at) filter (is_good) as good_at,
+        max_by(struct_pack(code_version, contract_version, run_id), place) filter (is_good) as good
+    from ends group by pipeline, asset
+)
+select
+    newest.pipeline, newest.asset, any_value(last) as last, any_value(good) as good, any_value(good_at) as good_at,
+    min(coalesce(ends.ended_at, ends.recorded_at)) as since, count(distinct ends.run_id)::int as runs,
+    min(ends.began_at) as first_began_at
+from newest join ends on ends.pipeline = newest.pipeline and ends.asset = newest.asset
+where last.is_bad and ends.is_bad and (good_at is null or ends.began_at > good_at)
+group by newest.pipeline, newest.asset
+"""
+"""Of each pipeline and table whose last attempt is bad: that attempt, the last good one, and since when it is so."""
+
+
+def standing(reader: Reader) -> list[Symptom]:
+    """A symptom for each pipeline and table whose last attempt did not end well."""
+    return [_symptom(row) for row in reader.rows(STANDING)]
+
+
+def _symptom(row: dict[str, Any]) -> Symptom:
+    last, good = row["last"], row["good"] or {}
+    kind = KINDS[last["status"]]
+    message = f"{last['error_class']}: {last['error_message']}" if last["error_class"] else last["error_message"] or kind.replace("_", " ")
+    times = f" in {row['runs']} runs" if row["runs"] > 1 else ""
+    since: datetime = row["first_began_at"] if kind in (Kind.MISSING, Kind.LATE) else row["since"]
+    return Symptom(
+        kind,
+        since,
+        f"{message}{times}",
+        EXPECTED[kind],
+        pipeline=row["pipeline"],
+        table=row["asset"],
+        run_id=last["run_id"],
+        facts={
+            **{name: last[name] for name in ("error_class", "error_message", "error_fingerprint", "code_version", "contract_version")},
+            "good_code_version": good.get("code_version"),
+            "good_contract_version": good.get("contract_version"),
+            "good_run_id": good.get("run_id"),
+            "good_at": row["good_at"],
+        },
+    )

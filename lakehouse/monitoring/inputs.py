@@ -1,0 +1,136 @@
+"""Symptoms of what comes in: files that are late or missing, fields that changed, slices that are held back.
+
+Does not belong here: how many rows there are of what (lakehouse.monitoring.series).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from lakehouse.monitoring.symptoms import Kind, Symptom
+from lakehouse.ops.store import Reader
+from lakehouse.sources import Source
+
+LEAST_GAPS = 24
+"""Files of a tenant that must have come before one can be late."""
+LEAST_GRACE = timedelta(minutes=5)
+LOOKED_BACK = timedelta(days=14)
+FORGOTTEN_AFTER = timedelta(days=3)
+"""A tenant that has sent nothing for so long has gone; by then somebody has been told."""
+DRIFT_SHOWN = timedelta(hours=6)
+"""For how long a field that changed is told, unless records come without the change before."""
+
+FILES = """
+with landed as (
+    select source, tenant_id, path, min(modified_at) as landed_at
+    from ctl.files where modified_at > $1::timestamptz - interval 14 days and modified_at <= $1 and tenant_id != ''
+    group by all
+),
+gaps as (
+    select *, epoch(landed_at - lag(landed_at) over (partition by source, tenant_id order by landed_at)) as gap_s from landed
+)
+select
+    source, tenant_id, max(landed_at) as last_at, count(gap_s)::int as gaps, quantile_cont(gap_s, 0.98) as usual_s, max(path) as path
+from gaps group by source, tenant_id
+"""
+"""When each tenant's files of a source came, and the gaps between them."""
+
+
+def overdue_files(reader: Reader, sources: Mapping[str, Source], now: datetime) -> list[Symptom]:
+    """A symptom for each tenant of a source with a declared rhythm whose next file has not come by the time it should have."""
+    rhythms = {name: timedelta(minutes=s.expected_every_minutes) for name, s in sources.items() if s.expected_every_minutes}
+    rows = reader.rows(FILES, [now]) if rhythms else []
+    judged = [(row, _overdue(row, rhythms[row["source"]], now)) for row in rows if row["source"] in rhythms]
+    return [_file_symptom(row, rhythms[row["source"]], due, now) for row, due in judged if due]
+
+
+def _overdue(row: Mapping[str, Any], rhythm: timedelta, now: datetime) -> datetime | None:
+    """When the file that has not come was due; None where none is overdue."""
+    if row["gaps"] < LEAST_GAPS or now - row["last_at"] > FORGOTTEN_AFTER:
+        return None
+    grace = max(LEAST_GRACE, timedelta(seconds=row["usual_s"]) - rhythm) + rhythm / 12
+    due: datetime = row["last_at"] + rhythm
+    return due if now > due + grace else None
+
+
+def _file_symptom(row: Mapping[str, Any], rhythm: timedelta, due: datetime, now: datetime) -> Symptom:
+    minutes = int(rhythm.total_seconds() // 60)
+    kind = Kind.INPUT_MISSING if now > due + rhythm else Kind.INPUT_LATE
+    return Symptom(
+        kind,
+        due,
+        f"no file of {row['source']} from {row['tenant_id']} since {row['last_at']:%Y-%m-%d %H:%M} UTC",
+        f"one every {minutes} minutes",
+        pipeline=row["source"],
+        table=f"landing.{row['source']}",
+        tenant=row["tenant_id"],
+        facts={"last_path": row["path"], "last_at": row["last_at"]},
+    )
+
+
+CHANGED_FIELDS = """
+with seen as (
+    select *, row_number() over (partition by source, tenant_id, field order by recorded_at desc) as nth
+    from ctl.source_fields where recorded_at > $1::timestamptz - interval 14 days and recorded_at <= $1
+)
+select source, tenant_id, field, change, types, policy, is_accepted, batch_id, recorded_at, records
+from seen
+where nth = 1 and change in ('dropped', 'type_added') and (recorded_at > $1::timestamptz - $2::interval or not is_accepted)
+"""
+
+
+def changed_fields(reader: Reader, now: datetime) -> list[Symptom]:
+    """A symptom for each field of a tenant's records that vanished or got another type lately."""
+    hours = f"{DRIFT_SHOWN // timedelta(hours=1)} hours"
+    return [_field_symptom(row) for row in reader.rows(CHANGED_FIELDS, [now, hours])]
+
+
+def _field_symptom(row: Mapping[str, Any]) -> Symptom:
+    is_dropped = row["change"] == "dropped"
+    return Symptom(
+        Kind.FIELD_DROPPED if is_dropped else Kind.FIELD_CHANGED,
+        row["recorded_at"],
+        f"field {row['field']} {'is gone' if is_dropped else 'has types ' + ', '.join(row['types'])} in records of {row['source']}",
+        "fields and types as they were",
+        pipeline=row["source"],
+        table=f"bronze.{row['source']}",
+        tenant=row["tenant_id"],
+        dimension=row["field"],
+        facts={"batch_id": row["batch_id"], "policy": row["policy"], "types": list(row["types"])},
+    )
+
+
+HELD_BACK = """
+with told as (
+    select *, max(recorded_at) over (partition by table_name, tenant_id, batch_id) as newest
+    from ops.metrics
+    where metric = 'held_back_rows' and tenant_id is not null
+      and recorded_at > $1::timestamptz - interval 14 days and recorded_at <= $1
+),
+held as (
+    select pipeline, table_name, tenant_id, batch_id, max(run_id) as run_id, min(recorded_at) as since, sum(value) as rows
+    from told where recorded_at = newest group by all
+)
+select pipeline, table_name, tenant_id, min(since) as since, sum(rows)::bigint as rows, count(*)::int as batches, max(run_id) as run_id
+from held where rows > 0 group by pipeline, table_name, tenant_id
+"""
+"""What is held back of each tenant; a release tells zero for its batch."""
+
+
+def held_back(reader: Reader, now: datetime) -> list[Symptom]:
+    """A symptom for each tenant of whom a table holds rows back."""
+    return [
+        Symptom(
+            Kind.HELD_BACK,
+            row["since"],
+            f"{row['rows']:,} rows of {row['tenant_id']} held back in {row['batches']} batches",
+            "none",
+            pipeline=row["pipeline"],
+            table=row["table_name"],
+            tenant=row["tenant_id"],
+            run_id=row["run_id"],
+        )
+        for row in reader.rows(HELD_BACK, [now])
+    ]

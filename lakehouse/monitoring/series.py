@@ -1,0 +1,116 @@
+"""Anomalies without a model to train: each series of measurements against its own weeks before, by median and MAD.
+
+A volume is compared with what the same hours of the week had, a share with what it usually is. Counts are judged on the scale of
+their square roots (Anscombe 1948), on which they vary alike whether they are large or small; the spread is 1.4826 times the median
+absolute deviation, never less than that of pure chance. A series is judged once it has enough history and few enough gaps.
+
+Does not belong here: what an anomaly means (lakehouse.incidents), or measuring (jobs.measure).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+from lakehouse.monitoring.series_sql import BASELINE_SHARES, BASELINE_VOLUMES, HISTORY, JUDGED_SHARES, JUDGED_VOLUMES, RECENT
+from lakehouse.ops.store import Reader
+
+
+@dataclass(frozen=True)
+class Rules:
+    """By what a series is judged.
+
+    Args:
+        history_days: days that a series must have before it is judged; it is compared with up to twice as many.
+        coverage: least share of the hours of its history in which it must have had rows for a silence to mean anything.
+        volume_spreads, share_spreads: how many spreads away an anomaly is.
+        tenant_ratio, platform_ratio: a volume is low only below this share of what is expected, of one tenant and of all.
+        least_expected: rows that a window must be expected to have; shorter windows are passed over.
+        least_seen: rows that a window must have for its shares to be judged.
+        least_change: least absolute change of a share; `least_factor` times what is usual is enough for shares that are rare.
+    """
+
+    history_days: int = 14
+    coverage: float = 0.5
+    volume_spreads: float = 5.0
+    share_spreads: float = 6.0
+    tenant_ratio: float = 0.5
+    platform_ratio: float = 0.8
+    high_ratio: float = 2.5
+    least_expected: float = 15
+    least_seen: float = 40
+    least_change: float = 0.15
+    least_rare_change: float = 0.03
+    windows_h: tuple[int, ...] = (1, 3, 6, 24)
+
+
+RULES = Rules()
+BASELINE_KEPT = timedelta(hours=6)
+"""For how long a baseline is good: weeks change little in a quarter of a day."""
+
+
+@dataclass(frozen=True)
+class Anomaly:
+    """A series out of its band, or why it is not judged, as columns of ops.anomalies."""
+
+    table_name: str
+    pipeline: str
+    tenant_id: str | None
+    metric: str
+    dimension: str | None
+    bucket_start: datetime
+    bucket_s: int
+    direction: str
+    observed: float
+    expected: float
+    lower: float
+    upper: float
+    since: datetime
+    run_id: str | None = None
+
+
+class SeriesWatch:
+    """Judges all series of an instance; keeps the baseline from one round to the next."""
+
+    def __init__(self, reader: Reader, rules: Rules = RULES) -> None:
+        self._reader = reader
+        self._rules = rules
+        self._db = duckdb.connect(":memory:")
+        self._db.execute("set TimeZone = 'UTC'")
+        self._baseline_at: datetime | None = None
+
+    def judge(self, now: datetime) -> list[Anomaly]:
+        """The series that are out of their bands at a time (UTC)."""
+        self._renew_baseline(now)
+        self._put("recent", self._reader.query(RECENT, [now]))
+        found = [*self._rows(JUDGED_VOLUMES, now), *self._rows(JUDGED_SHARES, now)]
+        return [Anomaly(**row) for row in found]
+
+    def unjudged(self) -> list[dict[str, Any]]:
+        """Table, tenant and reason of each series that is too young, or has too many gaps, to be judged."""
+        if self._baseline_at is None:
+            return []
+        return self._rows("select pipeline, table_name, tenant_id, reason from volume_state where reason is not null", self._baseline_at)
+
+    def _renew_baseline(self, now: datetime) -> None:
+        if self._baseline_at and now < self._baseline_at + BASELINE_KEPT:
+            return
+        self._put("history", self._reader.query(HISTORY, [now]))
+        for statement in (BASELINE_VOLUMES, BASELINE_SHARES):
+            self._db.execute(self._filled(statement, now))
+        self._baseline_at = now
+
+    def _put(self, name: str, rows: pa.Table) -> None:
+        self._db.register("given", rows)
+        self._db.execute(f"create or replace table {name} as select * from given")
+        self._db.unregister("given")
+
+    def _rows(self, sql: str, now: datetime) -> list[dict[str, Any]]:
+        return list(self._db.sql(self._filled(sql, now)).to_arrow_table().to_pylist())
+
+    def _filled(self, sql: str, now: datetime) -> str:
+        return sql.format(**{**vars(self._rules), "windows": list(self._rules.windows_h)}, now=f"timestamptz '{now.isoformat()}'")

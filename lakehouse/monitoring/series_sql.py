@@ -1,0 +1,255 @@
+"""The SQL (DuckDB's) by which series are judged; names in braces are filled from lakehouse.monitoring.series.Rules.
+
+Does not belong here: when it runs, or what becomes of its rows.
+"""
+
+from __future__ import annotations
+
+_BY_BUCKET = """
+with told as (
+    select
+        pipeline, table_name, tenant_id, bucket_start, metric, dimension, batch_id,
+        max_by(value, recorded_at) as value, min(recorded_at) as told_at, max(run_id) as run_id
+    from ops.metrics
+    where tenant_id is not null and bucket_s = 3600 and recorded_at <= $1
+      and bucket_start >= date_trunc('hour', $1::timestamptz) - interval {back}
+      and metric in ('rows', 'filled_rows', 'value_rows', 'quarantined_rows', 'held_back_rows', 'duplicate_rows', 'conflicting_rows',
+                     'not_applicable_rows', 'implausible_rows')
+    group by all
+)
+select
+    pipeline, table_name, tenant_id, bucket_start, metric, dimension,
+    sum(value) as value, max_by(told_at, value) as told_at, max_by(run_id, told_at) as run_id
+from told group by pipeline, table_name, tenant_id, bucket_start, metric, dimension
+"""
+"""Each measurement of each tenant and hour; a batch that was measured twice counts once."""
+
+HISTORY = _BY_BUCKET.format(back="29 days")
+RECENT = _BY_BUCKET.format(back="4 days")
+
+_COUNTS = """
+    select
+        pipeline, table_name, tenant_id, bucket_start as hour,
+        sum(value) filter (metric in ('rows', 'quarantined_rows', 'held_back_rows', 'conflicting_rows')) as volume,
+        sum(value) filter (metric in ('rows', 'quarantined_rows', 'held_back_rows', 'conflicting_rows', 'duplicate_rows')) as seen,
+        coalesce(sum(value) filter (metric = 'not_applicable_rows'), 0) as not_applicable,
+        max_by(told_at, value) filter (metric = 'rows') as told_at, max(run_id) as run_id
+    from {source} group by all
+"""
+
+_WITH_PLATFORM = """
+    select * from each_tenant
+    union all
+    select pipeline, table_name, null, hour, sum(volume), sum(seen), sum(not_applicable), max(told_at), max(run_id)
+    from each_tenant group by pipeline, table_name, hour having count(*) > 0
+"""
+
+BASELINE_VOLUMES = f"""
+create or replace table grace as
+select pipeline, table_name,
+       least(greatest(coalesce(quantile_cont(epoch(told_at) - epoch(hour) - 3600, 0.99), 0), 0), 2 * 86400) + 120 as grace_s
+from ({_COUNTS.format(source="history")}) where hour >= {{now}} - interval 14 days group by pipeline, table_name;
+
+create or replace table volumes as
+with each_tenant as ({_COUNTS.format(source="history")}),
+series as ({_WITH_PLATFORM}),
+spans as (
+    select pipeline, table_name, tenant_id, min(hour) as first_hour, count(distinct hour::date)::int as days_with_rows
+    from series where volume > 0 group by all
+),
+grid as (
+    select s.pipeline, s.table_name, s.tenant_id, h.hour
+    from spans as s join grace as g using (pipeline, table_name), lateral (
+        select unnest(generate_series(
+            greatest(s.first_hour, date_trunc('hour', {{now}}) - interval 28 days),
+            date_trunc('hour', {{now}} - to_seconds(g.grace_s)) - interval 1 hour, interval 1 hour)) as hour
+    ) as h
+),
+filled as (
+    select g.*, coalesce(s.volume, 0) as volume
+    from grid as g left join series as s
+      on s.pipeline = g.pipeline and s.table_name = g.table_name and s.tenant_id is not distinct from g.tenant_id and s.hour = g.hour
+)
+select pipeline, table_name, tenant_id, hour, window_h, so_far - lag(so_far, window_h::int, 0) over hours as volume, nth
+from (
+    select *, sum(volume) over hours as so_far, row_number() over hours as nth
+    from filled, (select unnest({{windows}}) as window_h)
+    window hours as (partition by pipeline, table_name, tenant_id, window_h order by hour)
+)
+window hours as (partition by pipeline, table_name, tenant_id, window_h order by hour);
+delete from volumes where nth < window_h;
+
+create or replace table volume_expected as
+with samples as (
+    select pipeline, table_name, tenant_id, window_h, volume,
+           ((epoch(hour) / 3600)::bigint + shift) % 168 as hour_of_week
+    from volumes, (select unnest([-1, 0, 1]) as shift) where shift = 0 or window_h = 1
+),
+usual as (
+    select pipeline, table_name, tenant_id, window_h, hour_of_week, median(volume) as expected, count(*)::int as samples
+    from samples group by all
+),
+spread as (
+    select v.pipeline, v.table_name, v.tenant_id, v.window_h,
+           sqrt(greatest(0, pow(1.5 * 1.4826 * median(abs(2 * sqrt(v.volume + 0.375) - 2 * sqrt(u.expected + 0.375)) / sqrt(u.expected)), 2)
+                            - median(1 / u.expected))) as variation
+    from volumes as v join usual as u
+      on u.pipeline = v.pipeline and u.table_name = v.table_name and u.tenant_id is not distinct from v.tenant_id
+     and u.window_h = v.window_h and u.hour_of_week = (epoch(v.hour) / 3600)::bigint % 168
+    where u.expected >= 10
+    group by all
+)
+select u.*, sqrt(1.7 + pow(coalesce(s.variation, 0.2), 2) * u.expected) as spread from usual as u left join spread as s
+  on s.pipeline = u.pipeline and s.table_name = u.table_name and s.tenant_id is not distinct from u.tenant_id and s.window_h = u.window_h;
+
+create or replace table volume_state as
+with each_tenant as ({_COUNTS.format(source="history")}),
+series as ({_WITH_PLATFORM}),
+spans as (
+    select pipeline, table_name, tenant_id, min(hour) as first_hour, count(distinct hour::date)::int as days_with_rows
+    from series where volume > 0 group by all
+),
+ages as (select *, floor((epoch({{now}}) - epoch(first_hour)) / 86400)::int as days from spans)
+select pipeline, table_name, tenant_id,
+       case when days < {{history_days}} then days || ' of {{history_days}} days of history'
+            when days_with_rows < {{coverage}} * least(days, 28)
+            then 'rows on ' || days_with_rows || ' of ' || least(days, 28) || ' days' end as reason
+from ages;
+drop table volumes;
+"""
+"""Of each series and window: what each hour of the week usually has, and how far it usually strays; and whether it can be judged.
+
+A volume strays by chance, and by a share of its own size: on the scale of roots by 1, and by that share of the root of what is expected.
+1.5 is for medians of two weeks, which are near the values they are medians of; 1.7 is the variance of chance with that of the median."""
+
+JUDGED_VOLUMES = f"""
+with each_tenant as ({_COUNTS.format(source="recent")}),
+series as ({_WITH_PLATFORM}),
+ends as (
+    select pipeline, table_name, date_trunc('hour', {{now}} - to_seconds(grace_s)) - interval 1 hour as last_hour from grace
+),
+now_ as (
+    select e.pipeline, e.table_name, e.tenant_id, e.window_h, e.expected, e.spread, n.last_hour,
+           coalesce(sum(s.volume), 0) as observed, max(s.run_id) as run_id
+    from volume_expected as e
+    join volume_state as v on v.pipeline = e.pipeline and v.table_name = e.table_name and v.tenant_id is not distinct from e.tenant_id
+    join ends as n on n.pipeline = e.pipeline and n.table_name = e.table_name
+    left join series as s
+      on s.pipeline = e.pipeline and s.table_name = e.table_name and s.tenant_id is not distinct from e.tenant_id
+     and s.hour <= n.last_hour and s.hour > n.last_hour - to_hours(e.window_h)
+    where v.reason is null and e.expected >= {{least_expected}}
+      and e.hour_of_week = (epoch(n.last_hour) / 3600)::bigint % 168
+    group by all
+),
+scored as (
+    select *, 2 * sqrt(observed + 0.375) as root, 2 * sqrt(expected + 0.375) as usual_root,
+           (2 * sqrt(observed + 0.375) - 2 * sqrt(expected + 0.375)) / spread as score,
+           min_by(observed / expected, window_h) over (partition by pipeline, table_name, tenant_id) as newest_ratio
+    from now_
+),
+typical as (
+    select pipeline, table_name, window_h, median(observed / expected) as ratio, count(*) as tenants
+    from scored where tenant_id is not null group by all
+),
+out as (
+    select s.*, case when observed < expected then 'low' else 'high' end as direction
+    from scored as s left join typical as t using (pipeline, table_name, window_h)
+    where case when s.tenant_id is null then t.tenants >= 3 and (t.ratio < {{platform_ratio}} or t.ratio > 1.5) else true end
+      and ((score < -{{volume_spreads}} and newest_ratio < 0.85
+            and observed < expected * case when s.tenant_id is null then {{platform_ratio}} else {{tenant_ratio}} end)
+           or (score > {{volume_spreads}} + 2 and observed > {{high_ratio}} * expected and newest_ratio > 1.5))
+)
+select
+    table_name, pipeline, tenant_id, 'rows' as metric, null as dimension, last_hour as bucket_start, window_h * 3600 as bucket_s, direction,
+    observed, expected,
+    greatest(pow(greatest(usual_root - {{volume_spreads}} * spread, 0) / 2, 2) - 0.375, 0) as lower,
+    pow((usual_root + {{volume_spreads}} * spread) / 2, 2) - 0.375 as upper,
+    last_hour - to_hours(window_h - 1) as since, run_id
+from out
+qualify row_number() over (partition by pipeline, table_name, tenant_id order by window_h) = 1
+"""
+
+_SHARES = """
+    select k.pipeline, k.table_name, k.tenant_id, k.bucket_start as hour, k.metric, k.dimension, k.value as k,
+           c.seen + case k.metric when 'not_applicable_rows' then c.not_applicable else 0 end as n, k.run_id
+    from {source} as k join each_tenant as c
+      on c.pipeline = k.pipeline and c.table_name = k.table_name and c.tenant_id = k.tenant_id and c.hour = k.bucket_start
+    where k.metric not in ('rows', 'held_back_rows')
+"""
+_HOURS = """
+    select c.pipeline, c.table_name, c.tenant_id, c.hour, f.metric, f.dimension, coalesce(s.k, 0) as k,
+           coalesce(s.n, c.seen + case f.metric when 'not_applicable_rows' then c.not_applicable else 0 end) as n, s.run_id
+    from each_tenant as c join {of} as f using (pipeline, table_name, tenant_id)
+    left join shares as s on s.pipeline = c.pipeline and s.table_name = c.table_name and s.tenant_id = c.tenant_id and s.hour = c.hour
+      and s.metric = f.metric and s.dimension is not distinct from f.dimension
+    where c.seen + c.not_applicable > 0
+"""
+
+BASELINE_SHARES = f"""
+create or replace table share_expected as
+with each_tenant as ({_COUNTS.format(source="history")}),
+shares as ({_SHARES.format(source="history")}),
+kinds as (
+    select distinct pipeline, table_name, tenant_id, metric, dimension from shares
+    union
+    select pipeline, table_name, tenant_id, unnest(['quarantined_rows', 'duplicate_rows', 'conflicting_rows', 'not_applicable_rows',
+                                                    'implausible_rows']), null
+    from (select distinct pipeline, table_name, tenant_id from each_tenant)
+),
+hours as ({_HOURS.format(of="kinds")}),
+days as (
+    select pipeline, table_name, tenant_id, metric, dimension, hour::date as day, sum(k) / sum(n) as share
+    from hours where n > 0 group by all
+),
+usual as (
+    select pipeline, table_name, tenant_id, metric, dimension, median(share) as expected from days group by all
+),
+spread as (
+    select h.pipeline, h.table_name, h.tenant_id, h.metric, h.dimension,
+           greatest(1.0, quantile_cont(
+               abs(h.k - h.n * u.expected) / sqrt(h.n * u.expected * (1 - u.expected) + 0.25), 0.95) / 1.96) as spread
+    from hours as h join usual as u on u.pipeline = h.pipeline and u.table_name = h.table_name and u.tenant_id = h.tenant_id
+      and u.metric = h.metric and u.dimension is not distinct from h.dimension
+    where h.n > 0 group by all
+)
+select u.*, s.spread from usual as u join spread as s
+  on s.pipeline = u.pipeline and s.table_name = u.table_name and s.tenant_id = u.tenant_id and s.metric = u.metric
+ and s.dimension is not distinct from u.dimension;
+"""
+"""Of each share: what it usually is, and how far an hour usually strays, in units of chance."""
+
+JUDGED_SHARES = f"""
+with each_tenant as ({_COUNTS.format(source="recent")}),
+shares as ({_SHARES.format(source="recent")}),
+hours as ({_HOURS.format(of="share_expected")}),
+newest as (select pipeline, table_name, tenant_id, max(hour) as newest from each_tenant where seen + not_applicable > 0 group by all),
+within as (
+    select h.pipeline, h.table_name, h.tenant_id, h.metric, h.dimension, w.window_h, any_value(n.newest) as newest,
+           sum(k) as k, sum(h.n) as n, max(h.run_id) as run_id
+    from hours as h join newest as n using (pipeline, table_name, tenant_id), (select unnest({{windows}}) as window_h) as w
+    where h.hour > n.newest - to_hours(w.window_h) and n.newest > {{now}} - interval 3 days
+    group by all
+    having sum(h.n) >= {{least_seen}}
+),
+current as (
+    select * from within
+    qualify row_number() over (partition by pipeline, table_name, tenant_id, metric, dimension order by window_h) = 1
+),
+scored as (
+    select c.*, c.k / c.n as observed, e.expected, e.spread,
+           sqrt(c.n * e.expected * (1 - e.expected) + 0.25) * e.spread / c.n as unit
+    from current as c join share_expected as e on e.pipeline = c.pipeline and e.table_name = c.table_name and e.tenant_id = c.tenant_id
+      and e.metric = c.metric and e.dimension is not distinct from c.dimension
+    join volume_state as v on v.pipeline = c.pipeline and v.table_name = c.table_name and v.tenant_id = c.tenant_id
+    where v.reason is null
+)
+select
+    table_name, pipeline, tenant_id, metric, dimension, newest as bucket_start, window_h * 3600 as bucket_s,
+    case when observed < expected then 'low' else 'high' end as direction, observed, expected,
+    greatest(expected - {{share_spreads}} * unit, 0) as lower, least(expected + {{share_spreads}} * unit, 1) as upper,
+    newest - to_hours(window_h - 1) as since, run_id
+from scored
+where abs(observed - expected) > {{share_spreads}} * unit
+  and case when metric in ('filled_rows', 'value_rows') then abs(observed - expected) >= {{least_change}}
+           else observed - expected >= greatest({{least_rare_change}}, 2 * expected) end
+"""
