@@ -230,11 +230,6 @@ def backfill() -> Any:
     map_again()
 
 
-MAINTENANCE_CRON = "30 3 * * *"
-FACTS_CRON = "15 * * * *"
-"""Runs every five minutes leave some 150 small files an hour in each table of facts, and every page of operations reads them."""
-
-
 def maintenance_job(declared: list[Table]) -> dg.JobDefinition:
     """One step per table that Spark writes, under the table's pool, and one for everything else."""
     steps = [_table_maintenance(t) for t in declared]

@@ -8,8 +8,6 @@ from __future__ import annotations
 import dagster as dg
 
 from assets.automation import (
-    FACTS_CRON,
-    MAINTENANCE_CRON,
     backfill,
     fact_maintenance,
     lake_job,
@@ -21,6 +19,7 @@ from assets.automation import (
 )
 from assets.resources import Lake
 from assets.tables import all_assets
+from lakehouse.schedules import FACT_MAINTENANCE, MAINTENANCE
 from lakehouse.settings import settings
 from lakehouse.sources import Source, load_sources, spark_tables
 
@@ -33,8 +32,8 @@ def build(sources: dict[str, Source]) -> dg.Definitions:
         assets=all_assets(sources),
         jobs=[lake_job, backfill, release, maintenance, fact_maintenance, *([pull] if pull else [])],
         schedules=[
-            dg.ScheduleDefinition(job=job, cron_schedule=cron, default_status=dg.DefaultScheduleStatus.RUNNING)
-            for job, cron in ((maintenance, MAINTENANCE_CRON), (fact_maintenance, FACTS_CRON))
+            dg.ScheduleDefinition(job=job, cron_schedule=schedule.cron, default_status=dg.DefaultScheduleStatus.RUNNING)
+            for job, schedule in ((maintenance, MAINTENANCE), (fact_maintenance, FACT_MAINTENANCE))
         ],
         sensors=[landing_sensor(sources), *([pull_sensor(sources, pull)] if pull else [])],
         resources={"lake": Lake()},
