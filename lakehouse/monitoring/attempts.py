@@ -27,16 +27,14 @@ EXPECTED = {
 }
 
 STANDING = """
-with ends as (
+with facts as (
     select
-        pipeline, asset, status, run_id, attempt, error_class, error_message, error_fingerprint, code_version, contract_version, layer,
-        rows_held_back, started_at, ended_at, nominal_start, recorded_at,
-        status like 'SUCCEEDED%' as is_good,
-        status in ('FAILED', 'TERMINATED', 'SKIPPED_UPSTREAM', 'MISSING', 'LATE') as is_bad,
-        coalesce(started_at, nominal_start, ended_at) as began_at,
-        epoch_us(coalesce(started_at, nominal_start, ended_at)) * 10 + case fact when 'end' then 2 else 1 end as place
-    from ops.run_events
-    where fact in ('end', 'verdict')
+        *, coalesce(started_at, nominal_start, ended_at) as began_at, status like 'SUCCEEDED%' as is_good,
+        status in ('FAILED', 'TERMINATED', 'SKIPPED_UPSTREAM', 'MISSING', 'LATE') as is_bad
+    from ops.run_events where recorded_at <= $1
+),
+ends as (
+    select *, epoch_us(began_at) * 10 + case fact when 'end' then 2 else 1 end as place from facts where fact in ('end', 'verdict')
 ),
 newest as (
     select
@@ -46,21 +44,32 @@ newest as (
         max(began_at) filter (is_good) as good_at,
         max_by(struct_pack(code_version, contract_version, run_id), place) filter (is_good) as good
     from ends group by pipeline, asset
-)
+),
+begun as (select pipeline, asset, max(started_at) as at from facts where fact = 'start' group by all),
+given_up as (select distinct run_id from facts where status = 'SKIPPED_UPSTREAM')
 select
     newest.pipeline, newest.asset, any_value(last) as last, any_value(good) as good, any_value(good_at) as good_at,
     min(coalesce(ends.ended_at, ends.recorded_at)) as since, count(distinct ends.run_id)::int as runs,
     min(ends.began_at) as first_began_at
-from newest join ends on ends.pipeline = newest.pipeline and ends.asset = newest.asset
+from newest
+join ends on ends.pipeline = newest.pipeline and ends.asset = newest.asset
+left join begun on begun.pipeline = newest.pipeline and begun.asset = newest.asset
+left join given_up on given_up.run_id = last.run_id
 where last.is_bad and ends.is_bad and (good_at is null or ends.began_at > good_at)
 group by newest.pipeline, newest.asset
+having any_value(last.status) != 'FAILED' or bool_or(given_up.run_id is not null) or count(distinct ends.run_id) > 1
+    or min(coalesce(ends.ended_at, ends.recorded_at)) < $1::timestamptz - interval 4 minutes
+    or (max(coalesce(ends.ended_at, ends.recorded_at)) < $1::timestamptz - interval 50 seconds
+        and coalesce(max(begun.at) <= any_value(last.began_at), true))
 """
-"""Of each pipeline and table whose last attempt is bad: that attempt, the last good one, and since when it is so."""
+"""Of each pipeline and table whose last attempt is bad: that attempt, the last good one, and since when it is so.
+
+A failure that is tried again within seconds is none yet: it counts once its run has given up or had its time, or another run fails."""
 
 
-def standing(reader: Reader) -> list[Symptom]:
+def standing(reader: Reader, now: datetime) -> list[Symptom]:
     """A symptom for each pipeline and table whose last attempt did not end well."""
-    return [_symptom(row) for row in reader.rows(STANDING)]
+    return [_symptom(row) for row in reader.rows(STANDING, [now])]
 
 
 def _symptom(row: dict[str, Any]) -> Symptom:

@@ -25,49 +25,107 @@ DRIFT_SHOWN = timedelta(hours=6)
 FILES = """
 with landed as (
     select source, tenant_id, path, min(modified_at) as landed_at
-    from ctl.files where modified_at > $1::timestamptz - interval 14 days and modified_at <= $1 and tenant_id != ''
+    from ctl.files where modified_at > $1::timestamptz - interval 14 days and modified_at <= $1 and recorded_at <= $1 and tenant_id != ''
     group by all
 ),
 gaps as (
-    select *, epoch(landed_at - lag(landed_at) over (partition by source, tenant_id order by landed_at)) as gap_s from landed
+    select *, epoch(landed_at - lag(landed_at) over by_time) as gap_s, lag(landed_at) over by_time as before from landed
+    window by_time as (partition by source, tenant_id order by landed_at)
+),
+usual as (
+    select source, tenant_id, max(landed_at) as last_at, count(gap_s)::int as gaps, quantile_cont(gap_s, 0.98) as usual_s,
+           max_by(path, landed_at) as path
+    from gaps group by source, tenant_id
+),
+holes as (
+    select g.source, g.tenant_id, min(g.before) as hole_from
+    from gaps as g join usual as u using (source, tenant_id)
+    where g.landed_at > $1::timestamptz - interval 1 day and g.gap_s > u.usual_s * 1.1 + 300
+    group by all
 )
-select
-    source, tenant_id, max(landed_at) as last_at, count(gap_s)::int as gaps, quantile_cont(gap_s, 0.98) as usual_s, max(path) as path
-from gaps group by source, tenant_id
+select u.*, h.hole_from,
+       (select count(*) from landed as l
+        where l.source = u.source and l.tenant_id = u.tenant_id and l.landed_at > h.hole_from)::int as since_hole
+from usual as u left join holes as h using (source, tenant_id)
 """
-"""When each tenant's files of a source came, and the gaps between them."""
+"""When each tenant's files of a source came, the gaps between them, and the first gap of the last day that is longer than usual."""
 
 
 def overdue_files(reader: Reader, sources: Mapping[str, Source], now: datetime) -> list[Symptom]:
-    """A symptom for each tenant of a source with a declared rhythm whose next file has not come by the time it should have."""
+    """A symptom for each tenant of a source with a declared rhythm of whom a file has not come by the time it should have."""
     rhythms = {name: timedelta(minutes=s.expected_every_minutes) for name, s in sources.items() if s.expected_every_minutes}
     rows = reader.rows(FILES, [now]) if rhythms else []
-    judged = [(row, _overdue(row, rhythms[row["source"]], now)) for row in rows if row["source"] in rhythms]
+    regular = [r for r in rows if r["source"] in rhythms and r["gaps"] >= LEAST_GAPS and now - r["last_at"] <= FORGOTTEN_AFTER]
+    judged = [(row, _overdue(row, rhythms[row["source"]], now)) for row in regular]
     return [_file_symptom(row, rhythms[row["source"]], due, now) for row, due in judged if due]
 
 
 def _overdue(row: Mapping[str, Any], rhythm: timedelta, now: datetime) -> datetime | None:
-    """When the file that has not come was due; None where none is overdue."""
-    if row["gaps"] < LEAST_GAPS or now - row["last_at"] > FORGOTTEN_AFTER:
-        return None
+    """When the file that has not come was due; None where none is overdue. A file that comes late after all fills its gap."""
     grace = max(LEAST_GRACE, timedelta(seconds=row["usual_s"]) - rhythm) + rhythm / 12
+    if row["hole_from"] and (now - row["hole_from"] - grace) // rhythm > row["since_hole"]:
+        return row["hole_from"] + rhythm  # type: ignore[no-any-return]
     due: datetime = row["last_at"] + rhythm
     return due if now > due + grace else None
 
 
 def _file_symptom(row: Mapping[str, Any], rhythm: timedelta, due: datetime, now: datetime) -> Symptom:
     minutes = int(rhythm.total_seconds() // 60)
-    kind = Kind.INPUT_MISSING if now > due + rhythm else Kind.INPUT_LATE
+    has_gone_on = row["last_at"] > due
+    kind = Kind.INPUT_MISSING if has_gone_on or now > due + 2 * rhythm else Kind.INPUT_LATE
+    whose = f"{row['source']} from {row['tenant_id']}"
+    since = f"since {row['last_at']:%Y-%m-%d %H:%M} UTC"
     return Symptom(
         kind,
         due,
-        f"no file of {row['source']} from {row['tenant_id']} since {row['last_at']:%Y-%m-%d %H:%M} UTC",
+        f"a file of {whose} due at {due:%Y-%m-%d %H:%M} UTC has not come" if has_gone_on else f"no file of {whose} {since}",
         f"one every {minutes} minutes",
         pipeline=row["source"],
         table=f"landing.{row['source']}",
         tenant=row["tenant_id"],
         facts={"last_path": row["path"], "last_at": row["last_at"]},
     )
+
+
+AHEAD = """
+with newest as (
+    select pipeline, table_name, tenant_id, max(recorded_at) as told_at
+    from ops.metrics
+    where metric = 'rows' and tenant_id is not null and table_name like 'bronze.%'
+      and recorded_at > $1::timestamptz - interval 1 day and recorded_at <= $1
+    group by all
+),
+ahead as (
+    select m.pipeline, m.table_name, m.tenant_id, m.batch_id, m.run_id, n.told_at, min(m.recorded_at) as since, sum(m.value) as rows,
+           sum(m.value) filter (m.bucket_start > m.recorded_at) as early, max(m.bucket_start) as latest, max(m.recorded_at) as recorded_at
+    from ops.metrics as m join newest as n using (pipeline, table_name, tenant_id)
+    where m.metric = 'rows' and m.recorded_at > $1::timestamptz - interval 1 day and m.recorded_at <= $1 and m.tenant_id is not null
+    group by all
+)
+select pipeline, table_name, tenant_id, max(run_id) as run_id, min(since) filter (early > 0) as since,
+       max_by(early, recorded_at) as early, max_by(rows, recorded_at) as rows,
+       max(epoch(latest) - epoch(recorded_at)) filter (early > 0) as ahead_s
+from ahead group by pipeline, table_name, tenant_id
+having max_by(coalesce(early, 0), recorded_at) > 0.02 * max_by(rows, recorded_at)
+"""
+
+
+def times_ahead(reader: Reader, now: datetime) -> list[Symptom]:
+    """A symptom for each tenant whose newest batch has events of hours that had not begun when it came."""
+    return [
+        Symptom(
+            Kind.IMPLAUSIBLE,
+            row["since"],
+            f"{row['early']:,.0f} of {row['rows']:,.0f} rows are from up to {row['ahead_s'] / 3600 + 1:.0f} h after they came",
+            "no event is later than its ingestion",
+            pipeline=row["pipeline"],
+            table=row["table_name"],
+            tenant=row["tenant_id"],
+            run_id=row["run_id"],
+            facts={"metric": "rows"},
+        )
+        for row in reader.rows(AHEAD, [now])
+    ]
 
 
 CHANGED_FIELDS = """

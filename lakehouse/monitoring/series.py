@@ -17,6 +17,7 @@ import duckdb
 import pyarrow as pa
 
 from lakehouse.monitoring.series_sql import BASELINE_SHARES, BASELINE_VOLUMES, HISTORY, JUDGED_SHARES, JUDGED_VOLUMES, RECENT
+from lakehouse.monitoring.symptoms import Kind, Symptom
 from lakehouse.ops.store import Reader
 
 
@@ -88,7 +89,7 @@ class SeriesWatch:
         self._renew_baseline(now)
         self._put("recent", self._reader.query(RECENT, [now]))
         found = [*self._rows(JUDGED_VOLUMES, now), *self._rows(JUDGED_SHARES, now)]
-        return [Anomaly(**row) for row in found]
+        return [Anomaly(**row) for row in found if row["direction"] in KIND_OF_METRIC[row["metric"]]]
 
     def unjudged(self) -> list[dict[str, Any]]:
         """Table, tenant and reason of each series that is too young, or has too many gaps, to be judged."""
@@ -114,3 +115,51 @@ class SeriesWatch:
 
     def _filled(self, sql: str, now: datetime) -> str:
         return sql.format(**{**vars(self._rules), "windows": list(self._rules.windows_h)}, now=f"timestamptz '{now.isoformat()}'")
+
+
+KIND_OF_METRIC = {
+    "rows": {"low": Kind.VOLUME_LOW, "high": Kind.VOLUME_HIGH},
+    "filled_rows": {"low": Kind.NULLS, "high": Kind.VALUES},
+    "value_rows": dict.fromkeys(("low", "high"), Kind.VALUES),
+    "duplicate_rows": {"high": Kind.DUPLICATES},
+    "conflicting_rows": {"high": Kind.DUPLICATES},
+    "quarantined_rows": {"high": Kind.REJECTED},
+    "not_applicable_rows": {"high": Kind.NOT_APPLICABLE},
+    "implausible_rows": {"high": Kind.IMPLAUSIBLE},
+}
+WORDS = {
+    "filled_rows": "rows with a value in {dimension}",
+    "value_rows": "rows with {dimension}",
+    "duplicate_rows": "rows that were there already",
+    "conflicting_rows": "rows with another body under a known id",
+    "quarantined_rows": "rows quarantined",
+    "not_applicable_rows": "records that are not events",
+    "implausible_rows": "rows with an implausible time",
+}
+
+
+def as_symptom(found: Anomaly) -> Symptom:
+    """What an anomaly is a symptom of."""
+    return Symptom(
+        KIND_OF_METRIC[found.metric][found.direction],
+        found.since,
+        _in_words(found, found.observed),
+        f"{_in_words(found, found.expected)} (between {_number(found, found.lower)} and {_number(found, found.upper)})",
+        pipeline=found.pipeline,
+        table=found.table_name,
+        tenant=found.tenant_id,
+        dimension=found.dimension,
+        run_id=found.run_id,
+        facts={"metric": found.metric, "observed": found.observed, "expected": found.expected},
+    )
+
+
+def _in_words(found: Anomaly, value: float) -> str:
+    hours = found.bucket_s // 3600
+    if found.metric == "rows":
+        return f"{_number(found, value)} rows in {hours} h"
+    return f"{_number(found, value)} {WORDS[found.metric].format(dimension=found.dimension)}"
+
+
+def _number(found: Anomaly, value: float) -> str:
+    return f"{value:,.0f}" if found.metric == "rows" else f"{value:.1%}"
