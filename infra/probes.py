@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import socket
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -117,6 +118,31 @@ def evaluator(settings: Settings) -> None:
 def operations(settings: Settings) -> None:
     """The operations pages are served."""
     _http_ok(f"{settings.operations_url}/healthz", "The operations pages")
+
+
+def spark_listens(settings: Settings) -> None:
+    """The Connect server takes connections; asking it a question each minute would cost it a session each time."""
+    _listening(settings.spark_remote or "", "Spark Connect server")
+
+
+def metastore_listens(settings: Settings) -> None:
+    """The metastore takes connections."""
+    _listening(settings.metastore_uri or "", "metastore")
+
+
+def trino_listens(settings: Settings) -> None:
+    """Trino takes connections."""
+    _listening(f"https://{settings.trino_host}:{settings.trino_port}", "Trino")
+
+
+WATCHED: dict[str, tuple[str, Callable[[Settings], None]]] = {
+    "spark": ("spark", spark_listens),
+    "metastore": ("metastore", metastore_listens),
+    "trino": ("trino", trino_listens),
+    "dagster": ("dagster-webserver", dagster),
+    "dagster daemon": ("dagster-daemon", dagster_daemon),
+}
+"""What the evaluator asks in each round: by title, the service and the question. The store it asks anyway."""
 
 
 def _port(settings: Settings, name: str) -> int:

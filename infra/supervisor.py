@@ -103,6 +103,11 @@ class Supervisor:
         """One program."""
         return _state(self._call("getProcessInfo", name))
 
+    def is_stopped(self, name: str) -> bool:
+        """Whether a program is one of the instance's own and was not started, or was stopped on purpose."""
+        found = [state for state in self.states() if state.name == name]
+        return bool(found) and found[0].state == "STOPPED"
+
     def last_words(self, name: str) -> str:
         """The last line of a program's log that is not part of a stack trace."""
         lines = [line for line in tail(self._instance.logs / f"{name}.log", 200) if line[:1].strip()]

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, fields, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from functools import cached_property, partial
 from itertools import accumulate, groupby, takewhile
@@ -22,12 +22,12 @@ import orjson
 from lakehouse import failpoints
 from lakehouse.drift import Sample
 from lakehouse.landing import Inspected, inspect, tenant_of
-from lakehouse.ops.store import OpsReader, OpsWriter
+from lakehouse.ops.store import OpsReader, OpsWriter, Reader
 from lakehouse.settings import Settings
 from lakehouse.sources import Source
 from lakehouse.split_copies import copies_of, key_of_copy, put_copy, remove_copies
 from lakehouse.splitting import Record, split
-from lakehouse.store import StoredObject, list_objects, put_if_absent, s3_client
+from lakehouse.store import StoredObject, list_objects, put_if_absent, s3_client, store_errors
 from lakehouse.tables import table
 
 BATCHES_PREFIX = "ctl/batches"
@@ -189,6 +189,26 @@ def standings(settings: Settings, sources: Collection[Source], reader: OpsReader
         waits = waits or (may_release and bool(Ledger(settings, source, reader, writer).unfinished()))
         standing[source.name] = Standing(waits, State.BRONZE in states)
     return standing
+
+
+KNOWN_FILES = "select distinct path, etag from ctl.files where modified_at > $1::timestamptz - interval 3 days"
+
+
+def waiting_files(settings: Settings, sources: Collection[Source], reader: Reader, now: datetime) -> dict[str, datetime]:
+    """Since when (UTC) the oldest file waits that landed under the day of a time, or the day before, and that no batch has, by source.
+
+    Raises InfrastructureError when the store does not answer.
+    """
+    known = {(row["path"], row["etag"]) for row in reader.rows(KNOWN_FILES, [now])}
+    yesterday = (now - timedelta(days=1)).date()
+
+    def oldest(name: str) -> datetime | None:
+        landed = list_objects(s3_client(settings), settings.landing_bucket, f"{name}/", after=f"{name}/date={yesterday}")
+        return min((found.modified_at for found in landed if (found.key, found.etag) not in known), default=None)
+
+    names = [source.name for source in sources]
+    with store_errors(), ThreadPoolExecutor(INSPECTORS) as pool:
+        return {name: at for name, at in zip(names, pool.map(oldest, names), strict=True) if at}
 
 
 class Ledger:

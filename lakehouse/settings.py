@@ -67,7 +67,12 @@ class Settings(BaseSettings):
     geoip_database: Path | None = None
     """A database in MaxMind's format (`.mmdb`) that tells where addresses are; what has no place of its own has none without it."""
 
-    evaluation_interval_s: float = 10.0
+    evaluation_interval_s: float = 60.0
+    """How often everything is judged; what processes leave behind is looked after more often."""
+    drill_cron: str = "0 9 * * 1"
+    """When a canary fails on purpose (UTC), to prove that messages arrive."""
+    heartbeat_url: SecretStr | None = None
+    """Asked for at each round that went well: an outside dead-man's switch tells when it no longer is."""
 
     sources_dirs: tuple[Path, ...] = (SHIPPED_SOURCES,)
     loaded_sources: Path | None = None

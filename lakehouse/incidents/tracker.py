@@ -17,7 +17,7 @@ from typing import Any
 from lakehouse.incidents.causes import Cause, rank
 from lakehouse.incidents.graph import Graph
 from lakehouse.incidents.grouping import MANY, SERIES, Group, group, hits
-from lakehouse.monitoring.symptoms import Kind, Symptom
+from lakehouse.monitoring.symptoms import CANARY, Kind, Symptom
 from lakehouse.ops.store import Reader, Writer
 
 EVALUATOR = "evaluator"
@@ -148,6 +148,8 @@ def _identity(found: Group) -> str:
 def _severity(found: Group, is_platform: bool, graph: Graph) -> str:
     """By what is hit: the platform's own troubles that stop tables are critical; those of a tenant major; what only looks odd minor."""
     kind = found.root.kind
+    if found.root.pipeline == CANARY:
+        return "minor"
     if kind in (Kind.VALUES, Kind.VOLUME_HIGH, Kind.LATE, Kind.SLA, Kind.DUPLICATES, Kind.SKIPPED):
         return "minor"
     if kind is Kind.MISSING and not hits(found, graph):

@@ -11,6 +11,9 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+CANARY = "canary"
+"""The pipeline that fails on purpose, to prove that a failure is told."""
+
 
 class Kind(StrEnum):
     """What is seen of a trouble."""

@@ -1,23 +1,16 @@
-"""The evaluator: at a fixed rhythm it sends what waits in the spool and gives a verdict on what can no longer tell.
+"""What processes leave behind: facts in the spool, logs of steps that were killed, starts without an end.
 
-Does not belong here: anything that needs Spark, Trino or Dagster.
+Does not belong here: judging what lives (lakehouse.watch), or anything that needs Spark, Trino or Dagster.
 """
 
 from __future__ import annotations
 
-import logging
-import signal
-import threading
 from typing import Any
 
-from lakehouse.errors import InfrastructureError
 from lakehouse.ops.event_log import recover
 from lakehouse.ops.processes import is_running
 from lakehouse.ops.store import OpsReader, OpsWriter
-from lakehouse.settings import Settings
 from lakehouse.tables import table
-
-log = logging.getLogger(__name__)
 
 UNENDED = """
 select * exclude (fact, recorded_at, recorded_date) from ops.run_events as started
@@ -54,18 +47,3 @@ def _terminated(start: dict[str, Any]) -> dict[str, Any]:
         "error_class": "ProcessTerminated",
         "error_message": f"process {start['process'].partition('@')[0]} ended without a word",
     }
-
-
-def run_forever(settings: Settings) -> None:
-    """Evaluate every `evaluation_interval_s` seconds until SIGTERM or SIGINT."""
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
-    writer, reader = OpsWriter(settings), OpsReader(settings)
-    while not stop.is_set():
-        try:
-            if found := evaluate_once(reader, writer):
-                log.warning("%d steps ended without a word", found)
-        except InfrastructureError as error:
-            log.warning("%s", error.message)
-        stop.wait(settings.evaluation_interval_s)

@@ -1,0 +1,111 @@
+"""The alert that leaves while the store is down: claimed and kept on this machine, and told to the tables once they can be reached.
+
+Does not belong here: any alert that the tables can tell of (lakehouse.alerts.delivery).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from lakehouse.alerts.channels import Channel, ChannelError, Sender
+from lakehouse.alerts.claims import LocalClaims
+from lakehouse.alerts.messages import compose
+from lakehouse.ops.store import Writer
+
+log = logging.getLogger("lakehouse")
+
+RETRIED_AFTER = timedelta(seconds=30)
+MOST_ATTEMPTS = 20
+KIND = "store_down"
+
+
+class StoreDown:
+    """Follows an outage of the store.
+
+    Args:
+        folder: where it is remembered.
+        writer: takes facts also while the store is down, into its spool.
+        channels, sender: who is told, and how.
+        host: this machine and instance.
+        url: of the operations pages.
+    """
+
+    def __init__(self, folder: Path, writer: Writer, channels: Sequence[Channel], sender: Sender, host: str, url: str | None) -> None:
+        self._file = folder / "outage.json"
+        self._claims = LocalClaims(folder / "claims")
+        self._writer, self._channels, self._sender, self._host, self._url = writer, channels, sender, host, url
+
+    def seen(self, problem: str, now: datetime) -> None:
+        """The store did not answer at a time (UTC): from the second time on, every channel that is open is told, once."""
+        outage = self._read()
+        if outage is None:
+            self._write({"since": now.isoformat(), "problem": problem, "attempts": {}, "told": []})
+            return
+        incident = self._incident(outage)
+        for channel in self._channels:
+            if channel.name not in outage["told"] and channel.is_open(now):
+                self._tell(channel, incident, outage, now)
+        self._write(outage)
+
+    def over(self, now: datetime) -> None:
+        """The store answers: what happened meanwhile is told to the tables; the message that it is over follows from them."""
+        outage = self._read()
+        if outage is None:
+            return
+        if outage["attempts"]:
+            incident = {name: value for name, value in self._incident(outage).items() if name not in ("state", "resolved_at")}
+            about = {**incident, "actor": "evaluator"}
+            opened = {**about, "event": "opened", "happened_at": datetime.fromisoformat(outage["since"])}
+            self._writer.append("ops.incident_events", [opened, {**about, "event": "resolved", "happened_at": now}])
+        self._file.unlink()
+
+    def _tell(self, channel: Channel, incident: Mapping[str, Any], outage: dict[str, Any], now: datetime) -> None:
+        tried = outage["attempts"].get(channel.name, {"n": 0, "at": "1970-01-01T00:00:00+00:00"})
+        attempt = tried["n"] + 1
+        key = f"{incident['incident_id']}.opened.1"
+        is_due = now >= datetime.fromisoformat(tried["at"]) + RETRIED_AFTER and attempt <= MOST_ATTEMPTS
+        if not is_due or not self._claims.take(f"{channel.name}/{key}.{attempt}", self._host, now):
+            return
+        outage["attempts"][channel.name] = {"n": attempt, "at": now.isoformat()}
+        outcome, problem = "delivered", None
+        try:
+            self._sender(channel, compose(incident, "opened", key, self._url))
+            outage["told"].append(channel.name)
+        except ChannelError as error:
+            outcome, problem = "failed", str(error)
+            log.warning("%s did not take the message that the store is down: %s", channel.name, problem)
+        self._writer.append("ops.alert_deliveries", [{
+            "alert_key": key, "incident_id": incident["incident_id"], "kind": KIND, "channel": channel.name, "attempt": attempt,
+            "outcome": outcome, "is_repeat": False, "error": problem, "due_at": incident["since"], "sent_at": now,
+        }])  # fmt: skip
+
+    def _incident(self, outage: Mapping[str, Any]) -> dict[str, Any]:
+        since = datetime.fromisoformat(outage["since"])
+        cause = {"name": "store_unavailable", "title": "The store does not answer as it should", "score": 0.95, "evidence": []}
+        symptom = {"key": "server_down||store||", "kind": "server_down", "table": "store", "since": outage["since"],
+                   "observed": outage["problem"], "expected": "the store answers"}  # fmt: skip
+        return {
+            "incident_id": hashlib.sha256(f"store_down|{outage['since']}".encode()).hexdigest()[:12],
+            "title": cause["title"], "cause": cause["name"], "severity": "critical", "scope": "platform", "pipeline": None,
+            "table_name": "store", "tenant_id": None, "since": since, "observed": outage["problem"], "expected": "the store answers",
+            "causes": json.dumps([cause]), "symptoms": json.dumps([symptom]), "hit_tables": [], "hit_tenants": [], "run_id": None,
+            "owner": "data-team",
+        }  # fmt: skip
+
+    def _read(self) -> dict[str, Any] | None:
+        try:
+            return dict(json.loads(self._file.read_text(encoding="utf-8")))
+        except (FileNotFoundError, ValueError):
+            return None
+
+    def _write(self, outage: Mapping[str, Any]) -> None:
+        self._file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        partial = self._file.with_suffix(".part")
+        partial.write_text(json.dumps(outage), encoding="utf-8")
+        partial.replace(self._file)

@@ -1,0 +1,111 @@
+"""One round of the watch: what is wrong now, which incidents that makes, and who is told.
+
+Everything is judged from the tables at the moment of the round: what an evaluator has missed while it was dead, the next round sees.
+
+Does not belong here: any of the judging itself, or the process that has rounds made (lakehouse.evaluator).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict
+from datetime import datetime
+
+from lakehouse.alerts.delivery import Delivery
+from lakehouse.alerts.drill import FireDrill
+from lakehouse.incidents.graph import Graph
+from lakehouse.incidents.tracker import Change, Tracker
+from lakehouse.monitoring import attempts, inputs, promises, verdicts
+from lakehouse.monitoring.series import Anomaly, SeriesWatch, as_symptom
+from lakehouse.monitoring.symptoms import Symptom
+from lakehouse.ops.store import Reader, Row, Writer
+from lakehouse.sources import Source
+
+EVALUATOR = "evaluator"
+
+Look = Callable[[datetime], Iterable[Symptom]]
+"""Looks at something that the tables do not tell, at a time (UTC)."""
+
+
+class Watch:
+    """Makes rounds.
+
+    Args:
+        reader, writer: of the ops tables.
+        sources: of the instance.
+        delivery, drill: who is told, and the proof that they are.
+        host: this machine and instance.
+        looks: at what the tables do not tell.
+        waiting: since when landed files wait for a run.
+        since: when the evaluator began its work for the first time (UTC).
+    """
+
+    def __init__(
+        self,
+        reader: Reader,
+        writer: Writer,
+        sources: Mapping[str, Source],
+        delivery: Delivery,
+        drill: FireDrill,
+        host: str,
+        since: datetime,
+        *,
+        looks: Sequence[Look] = (),
+        waiting: verdicts.Waiting = lambda _: {},
+    ) -> None:
+        self.sources = sources
+        self._reader, self._writer = reader, writer
+        self._delivery, self._drill, self._host, self._since = delivery, drill, host, since
+        self._looks, self._waiting = looks, waiting
+        self._series = SeriesWatch(reader)
+        self._tracker = Tracker(reader, writer, Graph(sources))
+
+    def round(self, now: datetime) -> list[Change]:
+        """Judge, follow, tell; returns what changed of incidents. Raises InfrastructureError when the store does not answer."""
+        self._give_verdicts(now)
+        changes = self._tracker.round(self._symptoms(now), now)
+        self._delivery.round(now)
+        return changes
+
+    def _symptoms(self, now: datetime) -> list[Symptom]:
+        anomalies = self._series.judge(now)
+        self._writer.append("ops.anomalies", self._new(anomalies, now))
+        evaluations = promises.evaluate(promises.Facts.read(self._reader, now), self.sources)
+        self._writer.append("ops.sla_evaluations", promises.changes(self._reader, evaluations))
+        return [
+            *attempts.standing(self._reader, now),
+            *inputs.overdue_files(self._reader, self.sources, now),
+            *inputs.changed_fields(self._reader, now),
+            *inputs.held_back(self._reader, now),
+            *inputs.times_ahead(self._reader, now),
+            *map(as_symptom, anomalies),
+            *promises.stale(evaluations),
+            *self._delivery.dead_channels(now),
+            *self._drill.round(now, self._since),
+            *(symptom for look in self._looks for symptom in look(now)),
+        ]
+
+    def _give_verdicts(self, now: datetime) -> None:
+        expected = [
+            *verdicts.by_schedule(self._since, now),
+            *verdicts.by_pull(self._reader, self.sources),
+            *verdicts.by_landing(self._reader, self.sources, self._waiting, now),
+        ]
+        rows = [*verdicts.late(self._reader, now), *verdicts.missing(self._reader, expected, now, self._host)]
+        self._writer.append("ops.run_events", rows)
+
+    def _new(self, anomalies: Sequence[Anomaly], now: datetime) -> list[Row]:
+        """The anomalies that have not been recorded yet, as rows of ops.anomalies: one for each series and bucket."""
+        known = {tuple(row.values()) for row in self._reader.rows(RECORDED, [now])}
+        found = [a for a in anomalies if (a.table_name, a.tenant_id, a.metric, a.dimension, a.bucket_start) not in known]
+        left_out = ("pipeline", "since", "run_id")
+        return [
+            {**{k: v for k, v in asdict(a).items() if k not in left_out}, "verdict": "anomalous", "actor": EVALUATOR, "judged_at": now}
+            for a in found
+        ]
+
+
+RECORDED = """
+select table_name, tenant_id, metric, dimension, bucket_start from ops.anomalies
+where bucket_start > $1::timestamptz - interval 5 days and actor = 'evaluator'
+"""
