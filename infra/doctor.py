@@ -12,6 +12,7 @@ import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from threading import Barrier
 
@@ -30,6 +31,9 @@ from infra.services.registry import SERVICES, embedded
 from infra.space import ADVICE, LEAST_FREE_BYTES, least_free
 from infra.stack_files import read_ports
 from infra.supervisor import Supervisor
+from lakehouse.alerts.channels import FILE as CHANNELS_FILE
+from lakehouse.alerts.channels import address_of, load_channels
+from lakehouse.alerts.heartbeat import read_heartbeat
 from lakehouse.errors import LakehouseError
 from lakehouse.settings import CREDENTIALS_FILE, ENV_PREFIX, STAMP, USER_FILE, Settings, read_settings
 from lakehouse.store import put_if_absent, s3_client
@@ -229,6 +233,30 @@ def _processes(settings: Settings) -> str:
     return f"{len(living)} of this instance"
 
 
+def _evaluator(settings: Settings) -> str:
+    beat = read_heartbeat(settings)
+    if beat is None:
+        raise Bad("has made no round yet", "`lakehouse up`; if it stays so, `lakehouse logs evaluator`.")
+    if not beat.is_fresh(datetime.now(UTC)):
+        raise Bad(
+            f"its last round was at {beat.beat_at:%Y-%m-%d %H:%M:%S} UTC", "`lakehouse logs evaluator`, `lakehouse restart evaluator`."
+        )
+    return f"last round at {beat.beat_at:%H:%M:%S} UTC"
+
+
+def _channels(settings: Settings) -> str:
+    declared = load_channels(settings)
+    if not declared:
+        return f"none is declared: nobody is told of incidents ({settings.home / CHANNELS_FILE})"
+    unset = [channel.name for channel in declared if not address_of(settings, channel)]
+    beat = read_heartbeat(settings)
+    dead = [f"{name} ({state['error']})" for name, state in (beat.channels if beat else {}).items() if not state["ok"]]
+    if unset or dead:
+        told = [f"no address: {', '.join(unset)}"] * bool(unset) + [f"dead: {'; '.join(dead)}"] * bool(dead)
+        raise Bad("; ".join(told), "Set the variable that `channels.yaml` names; try `lakehouse alerts test NAME`.")
+    return f"{len(declared)}: {', '.join(channel.name for channel in declared)}"
+
+
 CHECKS: dict[str, Check] = {
     "python": _python,
     "java": _java,
@@ -243,4 +271,6 @@ CHECKS: dict[str, Check] = {
     "spark": _answers("spark", "answers a query"),
     "trino": _answers("trino", "answers a query"),
     "dagster": _answers("dagster-webserver", "has loaded its definitions"),
+    "evaluator": _evaluator,
+    "channels": _channels,
 }

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import requests
@@ -30,7 +31,7 @@ from lakehouse.ops.evaluator import evaluate_once
 from lakehouse.ops.mirror import Mirror
 from lakehouse.ops.store import OpsReader, OpsWriter
 from lakehouse.settings import Settings
-from lakehouse.sources import load_sources
+from lakehouse.sources import Source, load_sources, source_files
 from lakehouse.watch import Watch
 
 log = logging.getLogger("lakehouse")
@@ -63,6 +64,8 @@ class Evaluator:
         self._last_beat: Heartbeat | None = None
         self._gap: Symptom | None = None
         self._watch: Watch | None = None
+        self._source_files: dict[Path, int] = {}
+        self._sources: dict[str, Source] = {}
 
     def upkeep(self) -> int:
         """Send what waits in the spool, and tell what has died. Returns how many verdicts were given."""
@@ -85,11 +88,11 @@ class Evaluator:
 
     def _made(self, now: datetime) -> Watch:
         """The watch; made anew where the sources have changed."""
-        sources = load_sources(self._settings)
+        sources = self._current_sources()
         if self._watch is None:
             before = read_heartbeat(self._settings)
             self._last_beat = Heartbeat(now, self._settings.evaluation_interval_s, before.first_at if before else now)
-            self._gap = _gap(before, now) if before else None
+            self._gap = _gap(before, now) if before and not self._store_down.is_known else None
         if self._watch is None or sources != self._watch.sources:
             self._watch = Watch(
                 self._mirror, self._writer, sources, self._delivery, self._drill, self._writer.host,
@@ -97,6 +100,13 @@ class Evaluator:
                 waiting=lambda at: waiting_files(self._settings, sources.values(), self._mirror, at),
             )  # fmt: skip
         return self._watch
+
+    def _current_sources(self) -> dict[str, Source]:
+        """The sources, read again where a file has changed."""
+        files = {path: path.stat().st_mtime_ns for path in source_files(self._settings)}
+        if files != self._source_files:
+            self._sources, self._source_files = load_sources(self._settings), files
+        return self._sources
 
     def _servers(self, now: datetime) -> list[Symptom]:
         """A symptom for each server that has not answered twice in a row."""

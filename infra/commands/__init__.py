@@ -17,6 +17,8 @@ QUICK = {
     "doctor": "doctor",
     "sql": "sql",
     "sources": "sources",
+    "alerts": "alerts",
+    "incidents": "incidents",
 }
 """Commands whose group alone is imported: all groups together pull in Dagster, which takes seconds."""
 

@@ -41,6 +41,11 @@ class StoreDown:
         self._claims = LocalClaims(folder / "claims")
         self._writer, self._channels, self._sender, self._host, self._url = writer, channels, sender, host, url
 
+    @property
+    def is_known(self) -> bool:
+        """Whether an outage has been seen whose end has not."""
+        return self._file.exists()
+
     def seen(self, problem: str, now: datetime) -> None:
         """The store did not answer at a time (UTC): from the second time on, every channel that is open is told, once."""
         outage = self._read()
