@@ -9,7 +9,7 @@ import logging
 import signal
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -72,14 +72,13 @@ class Evaluator:
         return evaluate_once(self._facts, self._writer)
 
     def round(self, now: datetime) -> None:
-        """One round; the store's own outage is told without it. Raises InfrastructureError after that."""
+        """One round. Raises InfrastructureError when the store does not answer; people are told of that nevertheless."""
         try:
-            self._made(now).round(now)
-            self._beat(now)
+            watch = self._made(now)
         except InfrastructureError as error:
             self._store_down.seen(error.message, now)
             raise
-        self._store_down.over(now)
+        watch.round(now)
 
     def stop(self, now: datetime) -> None:
         """Tell that no round follows, on purpose."""
@@ -95,7 +94,7 @@ class Evaluator:
             self._gap = _gap(before, now) if before and not self._store_down.is_known else None
         if self._watch is None or sources != self._watch.sources:
             self._watch = Watch(
-                self._mirror, self._writer, sources, self._delivery, self._drill, self._writer.host,
+                self._mirror, self._writer, sources, self._delivery, self._drill, self._store_down, self._beat, self._writer.host,
                 self._last_beat.first_at if self._last_beat else now, looks=(self._servers, self._own_gap),
                 waiting=lambda at: waiting_files(self._settings, sources.values(), self._mirror, at),
             )  # fmt: skip
@@ -132,8 +131,8 @@ class Evaluator:
         """A symptom where no round was made for some time before this process began, until it has been told."""
         return [self._gap] if self._gap and now < self._started_at + GAP_TOLD_FOR else []
 
-    def _beat(self, now: datetime) -> None:
-        dead = {s.table: s for s in self._delivery.dead_channels(now)}
+    def _beat(self, now: datetime, dead_channels: Sequence[Symptom]) -> None:
+        dead = {s.table: s for s in dead_channels}
         channels = {c.name: _state_of(dead.get(c.name)) for c in self._channels}
         first_at = self._last_beat.first_at if self._last_beat else now
         self._last_beat = Heartbeat(now, self._settings.evaluation_interval_s, first_at, channels=channels)

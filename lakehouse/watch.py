@@ -13,6 +13,8 @@ from datetime import datetime
 
 from lakehouse.alerts.delivery import Delivery
 from lakehouse.alerts.drill import FireDrill
+from lakehouse.alerts.store_down import StoreDown
+from lakehouse.errors import InfrastructureError
 from lakehouse.incidents.graph import Graph
 from lakehouse.incidents.tracker import Change, Tracker
 from lakehouse.monitoring import attempts, inputs, promises, verdicts
@@ -23,6 +25,8 @@ from lakehouse.sources import Source
 
 EVALUATOR = "evaluator"
 
+Beat = Callable[[datetime, Sequence[Symptom]], None]
+"""Takes the time of a round (UTC) and the channels that are dead."""
 Look = Callable[[datetime], Iterable[Symptom]]
 """Looks at something that the tables do not tell, at a time (UTC)."""
 
@@ -34,6 +38,8 @@ class Watch:
         reader, writer: of the ops tables.
         sources: of the instance.
         delivery, drill: who is told, and the proof that they are.
+        store_down: tells of the store's own outage.
+        beat: shows a sign of life after a round that went well.
         host: this machine and instance.
         looks: at what the tables do not tell.
         waiting: since when landed files wait for a run.
@@ -47,6 +53,8 @@ class Watch:
         sources: Mapping[str, Source],
         delivery: Delivery,
         drill: FireDrill,
+        store_down: StoreDown,
+        beat: Beat,
         host: str,
         since: datetime,
         *,
@@ -55,13 +63,27 @@ class Watch:
     ) -> None:
         self.sources = sources
         self._reader, self._writer = reader, writer
-        self._delivery, self._drill, self._host, self._since = delivery, drill, host, since
+        self._delivery, self._drill, self._store_down, self._beat = delivery, drill, store_down, beat
+        self._host, self._since = host, since
         self._looks, self._waiting = looks, waiting
         self._series = SeriesWatch(reader)
         self._tracker = Tracker(reader, writer, Graph(sources))
 
     def round(self, now: datetime) -> list[Change]:
-        """Judge, follow, tell; returns what changed of incidents. Raises InfrastructureError when the store does not answer."""
+        """Judge, follow, tell; returns what changed of incidents.
+
+        Raises InfrastructureError when the store does not answer; people are told of that nevertheless.
+        """
+        try:
+            changes = self._judge(now)
+            self._beat(now, self._delivery.dead_channels(now))
+        except InfrastructureError as error:
+            self._store_down.seen(error.message, now)
+            raise
+        self._store_down.over(now)
+        return changes
+
+    def _judge(self, now: datetime) -> list[Change]:
         self._give_verdicts(now)
         changes = self._tracker.round(self._symptoms(now), now)
         self._delivery.round(now)

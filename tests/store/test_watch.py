@@ -165,10 +165,10 @@ def test_two_evaluators_at_once_open_one_incident_and_send_one_message(lake: Set
 
 def test_a_fire_drill_proves_the_way_to_each_channel_and_leaves_nothing_open(lake: Settings, receivers: tuple[Receiver, Receiver]) -> None:
     every_hour = lake.model_copy(update={"drill_cron": "0 * * * *"})
-    begun = NOW.replace(minute=0, second=0, microsecond=0) - timedelta(hours=1, minutes=5)
-    evaluator = Evaluator(every_hour, {}, begun)
-    for minute in (4, 5, 6, 7, 8, 9):
-        evaluator.round(begun + timedelta(minutes=minute))
+    hour = NOW.replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
+    evaluator = Evaluator(every_hour, {}, hour - timedelta(minutes=2))
+    for minute in (-1, 1, 2, 3, 4, 5):
+        evaluator.round(hour + timedelta(minutes=minute))
     assert [[m["title"] for m in receiver.messages] for receiver in receivers] == [
         ["[minor] fire drill: This is a drill: nothing is wrong"]
     ] * 2
