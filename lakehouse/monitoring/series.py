@@ -16,7 +16,16 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from lakehouse.monitoring.series_sql import BASELINE_SHARES, BASELINE_VOLUMES, HISTORY, JUDGED_SHARES, JUDGED_VOLUMES, RECENT
+from lakehouse.monitoring.series_sql import (
+    BASELINE_SHARES,
+    BASELINE_VOLUMES,
+    HISTORY,
+    JUDGED_SHARES,
+    JUDGED_VOLUMES,
+    LAST_HOURS,
+    NEWEST,
+    RECENT,
+)
 from lakehouse.monitoring.symptoms import Kind, Symptom
 from lakehouse.ops.store import Reader
 
@@ -83,13 +92,19 @@ class SeriesWatch:
         self._db = duckdb.connect(":memory:")
         self._db.execute("set TimeZone = 'UTC'")
         self._baseline_at: datetime | None = None
+        self._judged: list[Anomaly] = []
+        self._judged_as_of: object = None
 
     def judge(self, now: datetime) -> list[Anomaly]:
         """The series that are out of their bands at a time (UTC)."""
         self._renew_baseline(now)
-        self._put("recent", self._reader.query(RECENT, [now]))
-        found = [*self._rows(JUDGED_VOLUMES, now), *self._rows(JUDGED_SHARES, now)]
-        return [Anomaly(**row) for row in found if row["direction"] in KIND_OF_METRIC[row["metric"]]]
+        as_of = (self._reader.rows(NEWEST, [now])[0], self._rows(LAST_HOURS, now), self._baseline_at)
+        if as_of != self._judged_as_of:
+            self._put("recent", self._reader.query(RECENT, [now]))
+            found = [*self._rows(JUDGED_VOLUMES, now), *self._rows(JUDGED_SHARES, now)]
+            self._judged = [Anomaly(**row) for row in found if row["direction"] in KIND_OF_METRIC[row["metric"]]]
+            self._judged_as_of = as_of
+        return self._judged
 
     def unjudged(self) -> list[dict[str, Any]]:
         """Table, tenant and reason of each series that is too young, or has too many gaps, to be judged."""

@@ -25,7 +25,15 @@ from told group by pipeline, table_name, tenant_id, bucket_start, metric, dimens
 """Each measurement of each tenant and hour; a batch that was measured twice counts once."""
 
 HISTORY = _BY_BUCKET.format(back="29 days")
-RECENT = _BY_BUCKET.format(back="4 days")
+RECENT = _BY_BUCKET.format(back="3 days")
+NEWEST = """
+select count(*) as n, max(recorded_at) as at from ops.metrics
+where tenant_id is not null and recorded_at <= $1 and recorded_at > $1::timestamptz - interval 1 day
+"""
+"""Changes with each measurement; without one, and within an hour, nothing is to be judged anew."""
+LAST_HOURS = """
+select pipeline, table_name, date_trunc('hour', {now} - to_seconds(grace_s)) as until from grace order by all
+"""
 
 _COUNTS = """
     select
@@ -33,6 +41,7 @@ _COUNTS = """
         sum(value) filter (metric in ('rows', 'quarantined_rows', 'held_back_rows', 'conflicting_rows')) as volume,
         sum(value) filter (metric in ('rows', 'quarantined_rows', 'held_back_rows', 'conflicting_rows', 'duplicate_rows')) as seen,
         coalesce(sum(value) filter (metric = 'not_applicable_rows'), 0) as not_applicable,
+        sum(value) filter (metric = 'value_rows' and dimension like 'outcome=%') as valued,
         max_by(told_at, value) filter (metric = 'rows') as told_at, max(run_id) as run_id
     from {source} group by all
 """
@@ -40,7 +49,7 @@ _COUNTS = """
 _WITH_PLATFORM = """
     select * from each_tenant
     union all
-    select pipeline, table_name, null, hour, sum(volume), sum(seen), sum(not_applicable), max(told_at), max(run_id)
+    select pipeline, table_name, null, hour, sum(volume), sum(seen), sum(not_applicable), sum(valued), max(told_at), max(run_id)
     from each_tenant group by pipeline, table_name, hour having count(*) > 0
 """
 
@@ -169,16 +178,19 @@ from out
 qualify row_number() over (partition by pipeline, table_name, tenant_id order by window_h) = 1
 """
 
+_AMONG = """case when {of}.metric in ('filled_rows', 'value_rows') then coalesce(c.valued, c.seen)
+                when {of}.metric = 'not_applicable_rows' then c.seen + c.not_applicable else c.seen end"""
+"""The rows that a share is a share of: values are counted of all applicable rows, each of which has an outcome."""
 _SHARES = """
     select k.pipeline, k.table_name, k.tenant_id, k.bucket_start as hour, k.metric, k.dimension, k.value as k,
-           c.seen + case k.metric when 'not_applicable_rows' then c.not_applicable else 0 end as n, k.run_id
+           {of} as n, k.run_id
     from {source} as k join each_tenant as c
       on c.pipeline = k.pipeline and c.table_name = k.table_name and c.tenant_id = k.tenant_id and c.hour = k.bucket_start
     where k.metric not in ('rows', 'held_back_rows')
 """
 _HOURS = """
     select c.pipeline, c.table_name, c.tenant_id, c.hour, f.metric, f.dimension, coalesce(s.k, 0) as k,
-           coalesce(s.n, c.seen + case f.metric when 'not_applicable_rows' then c.not_applicable else 0 end) as n, s.run_id
+           coalesce(s.n, {among}) as n, s.run_id
     from each_tenant as c join {of} as f using (pipeline, table_name, tenant_id)
     left join shares as s on s.pipeline = c.pipeline and s.table_name = c.table_name and s.tenant_id = c.tenant_id and s.hour = c.hour
       and s.metric = f.metric and s.dimension is not distinct from f.dimension
@@ -188,7 +200,7 @@ _HOURS = """
 BASELINE_SHARES = f"""
 create or replace table share_expected as
 with each_tenant as ({_COUNTS.format(source="history")}),
-shares as ({_SHARES.format(source="history")}),
+shares as ({_SHARES.format(source="history", of=_AMONG.format(of="k"))}),
 kinds as (
     select distinct pipeline, table_name, tenant_id, metric, dimension from shares
     union
@@ -196,7 +208,7 @@ kinds as (
                                                     'implausible_rows']), null
     from (select distinct pipeline, table_name, tenant_id from each_tenant)
 ),
-hours as ({_HOURS.format(of="kinds")}),
+hours as ({_HOURS.format(of="kinds", among=_AMONG.format(of="f"))}),
 days as (
     select pipeline, table_name, tenant_id, metric, dimension, hour::date as day, sum(k) / sum(n) as share
     from hours where n > 0 group by all
@@ -220,8 +232,8 @@ select u.*, s.spread from usual as u join spread as s
 
 JUDGED_SHARES = f"""
 with each_tenant as ({_COUNTS.format(source="recent")}),
-shares as ({_SHARES.format(source="recent")}),
-hours as ({_HOURS.format(of="share_expected")}),
+shares as ({_SHARES.format(source="recent", of=_AMONG.format(of="k"))}),
+hours as ({_HOURS.format(of="share_expected", among=_AMONG.format(of="f"))}),
 newest as (select pipeline, table_name, tenant_id, max(hour) as newest from each_tenant where seen + not_applicable > 0 group by all),
 within as (
     select h.pipeline, h.table_name, h.tenant_id, h.metric, h.dimension, w.window_h, any_value(n.newest) as newest,
