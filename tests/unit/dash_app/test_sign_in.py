@@ -16,7 +16,8 @@ from flask.testing import FlaskClient
 
 from dash_app.accounts import Accounts, secret_key, set_password, users_path
 from dash_app.operations import create_app
-from dash_app.sign_in import OPEN_PATHS, Throttle, safe_next
+from dash_app.sign_in import OPEN_PATHS, safe_next
+from dash_app.throttle import Throttle
 from lakehouse.errors import ConfigurationError
 from lakehouse.settings import Settings
 from tests.unit.dash_app.conftest import PASSWORD, sign_in, signed_in
