@@ -234,6 +234,7 @@ def _leave() -> AnyResponse:
 def _enter(person: Person, target: str, **how: str) -> AnyResponse:
     session.clear()
     session.permanent = True
+    csrf_token()  # made now: a session that changes later would last for as long again
     login_user(person)
     record("signed_in", person.name, **how)
     return redirect(target)
