@@ -12,17 +12,16 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, NoReturn
 from urllib.parse import urlencode, urlsplit
 
-import requests
 from authlib.common.security import is_secure_transport
 from authlib.integrations.base_client import MismatchingStateError, OAuthError
 from authlib.integrations.flask_client import FlaskOAuth2App, OAuth
-from flask import Flask, session, url_for
+from flask import Flask, request, session, url_for
 from joserfc.errors import JoseError
 from werkzeug.wrappers import Response
 
 from dash_app.oidc_rules import Claims, Rules
 from dash_app.people import Person, Refused
-from lakehouse.errors import ConfigurationError
+from lakehouse.errors import ConfigurationError, InfrastructureError
 from lakehouse.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -30,14 +29,24 @@ log = logging.getLogger(__name__)
 NAME = "oidc"
 START_PATH, CALLBACK_PATH = "/oidc/start", "/oidc/callback"
 CALLBACK_ENDPOINT = "oidc_callback"
+STATE = f"_state_{NAME}_"
+"""What Authlib's keys in the session begin with; the state follows."""
 DISCOVERY_PATH = "/.well-known/openid-configuration"
+WANTED, CHOOSE = "after_sign_in", "choose_account"
+"""What the session holds on the way: where to go afterwards, and that the provider must not take the same account again unasked."""
+LONGEST_TARGET = 1500
+"""Characters. The session is a cookie, of which browsers keep 4,096 bytes; what Authlib puts there takes a third of them."""
 ENDPOINTS = ("authorization_endpoint", "token_endpoint", "jwks_uri")
+SIGNED_BY, CLIENTS_BY = "id_token_signing_alg_values_supported", "token_endpoint_auth_methods_supported"
 ALGORITHMS = tuple(f"{family}{bits}" for family in ("RS", "ES", "PS") for bits in (256, 384, 512))
 """By a key pair of the provider. Neither `none`, nor HMAC, whose key would be a public one or the client's secret."""
 CLOCKS_DIFFER_S = 60
 ANSWERS_WITHIN_S = 5
 LOGGED = 300
 """Characters of a provider's error that are logged."""
+
+NO_GOOD_ANSWER = (OSError, ValueError, TypeError, KeyError, AttributeError)
+"""What is raised where no answer comes (all of requests' errors are OSErrors), or one that has not the form that it should."""
 
 START_AGAIN = "Start again; if it stays so, tell whoever runs these pages ({reason})."
 NOT_STARTED_HERE = ("This sign-in was not started in this browser, or too long ago.", "Start again.")
@@ -76,7 +85,10 @@ class _Client(FlaskOAuth2App):
         if problem := self._problem(found):
             found.clear()
             raise ValueError(problem)
-        found["id_token_signing_alg_values_supported"] = _accepted(found)
+        found[SIGNED_BY] = _accepted(found)
+        taken = found.get(CLIENTS_BY, ["client_secret_basic"])
+        if self.client_secret and "client_secret_basic" not in taken and "client_secret_post" in taken:
+            found["token_endpoint_auth_method"] = "client_secret_post"
         return found
 
     def _problem(self, found: dict[str, Any]) -> str | None:
@@ -109,12 +121,13 @@ class Provider:
 
         Raises Refused where the provider does not answer.
         """
-        for key in [key for key in session if key.startswith("_state_")]:
+        for key in [key for key in session if key.startswith(STATE)]:
             del session[key]
-        session["after_sign_in"] = target
+        session[WANTED] = target if len(target) <= LONGEST_TARGET else "/"
+        prompt = {"prompt": "select_account"} if session.pop(CHOOSE, False) else {}
         try:
-            sent: Response = self._client.authorize_redirect(self.callback())
-        except (requests.RequestException, ValueError, TypeError) as error:
+            sent: Response = self._client.authorize_redirect(self.callback(), **prompt)
+        except NO_GOOD_ANSWER as error:
             self._refuse(NO_ANSWER, "provider_does_not_answer", error, status=503)
         return sent
 
@@ -123,9 +136,30 @@ class Provider:
 
         Raises Refused where it does not name one, its token does not hold, or the person may not come in.
         """
-        target = str(session.get("after_sign_in", "/"))
         claims = self._claims()
-        return Arrival(self.rules.admit(claims), str(claims["sub"]), target)
+        try:
+            return Arrival(self.rules.admit(claims), str(claims["sub"]), self.wanted())
+        except Refused:
+            session[CHOOSE] = True
+            raise
+
+    def ask(self) -> None:
+        """Ask the provider how it describes itself. Raises InfrastructureError where it does not answer, or not as it should."""
+        try:
+            self._client.load_server_metadata()
+        except NO_GOOD_ANSWER as error:
+            raise InfrastructureError(
+                f"{self.host} does not answer as it should: {_gist(error)}",
+                next_step="compare LAKEHOUSE_OIDC_ISSUER with the provider's address; LAKEHOUSE_OIDC_CA_FILE is for its own authority",
+            ) from error
+
+    def is_awaited(self) -> bool:
+        """Whether the present request ends a sign-in that this browser began; anybody can make other ones, and many."""
+        return STATE + request.args.get("state", "") in session
+
+    def wanted(self) -> str:
+        """Where the one who went to the provider was to go afterwards."""
+        return str(session.get(WANTED, "/"))
 
     def callback(self) -> str:
         """The address that the provider sends people back to."""
@@ -148,7 +182,7 @@ class Provider:
         except JoseError as error:
             self._client.server_metadata.pop("jwks", None)
             self._refuse(NOT_VALID, _reason(error), error)
-        except (requests.RequestException, ValueError, TypeError, KeyError, AttributeError) as error:
+        except NO_GOOD_ANSWER as error:
             self._refuse(NO_ANSWER, "provider_does_not_answer", error, status=503)
 
     def _claims_options(self) -> dict[str, dict[str, Any]]:
@@ -209,7 +243,7 @@ def _client_of(server: Flask, settings: Settings, issuer: str) -> _Client:
 
 
 def _accepted(found: dict[str, Any]) -> list[str]:
-    return [name for name in found.get("id_token_signing_alg_values_supported", ["RS256"]) if name in ALGORITHMS]
+    return [name for name in found.get(SIGNED_BY, ["RS256"]) if name in ALGORITHMS]
 
 
 def _reason(error: JoseError) -> str:

@@ -206,11 +206,13 @@ def _go_to_provider() -> AnyResponse:
 
 def _come_from_provider() -> AnyResponse:
     provider = _provider()
+    is_awaited = provider.is_awaited()
     try:
         arrival = provider.finish()
     except Refused as refused:
-        _record_refusal(refused.name, by=provider.host, reason=refused.reason)
-        return _form(f"{refused.message} {refused.next_step}", refused.status)
+        if is_awaited:
+            _record_refusal(refused.name, by=provider.host, reason=refused.reason)
+        return _form(f"{refused.message} {refused.next_step}", refused.status, wanted=provider.wanted())
     return _enter(arrival.person, safe_next(arrival.target), by=provider.host, subject=arrival.subject)
 
 
@@ -240,14 +242,14 @@ def _enter(person: Person, target: str, **how: str) -> AnyResponse:
     return redirect(target)
 
 
-def _record_refusal(name: str | None, **why: str) -> None:
+def _record_refusal(name: str | None, by: str, reason: str) -> None:
     """Record that somebody was not let in; only so many, since strangers bring it about, and each is a commit to the store."""
     refused = _entrance().refused
-    if wait := refused.wait_s(_KEY):
+    if wait := refused.wait_s(by):
         log.warning("a refused sign-in is not recorded: there were too many; the next one is in %d s", wait)
         return
-    refused.failed(_KEY)
-    record("sign_in_refused", name, **why)
+    refused.failed(by)
+    record("sign_in_refused", name, by=by, reason=reason)
 
 
 def _token_matches() -> bool:
@@ -255,8 +257,8 @@ def _token_matches() -> bool:
     return bool(expected) and secrets.compare_digest(str(expected), request.form.get("csrf", ""))
 
 
-def _form(message: str = "", status: int = 200) -> AnyResponse:
-    entrance, way_on = _entrance(), safe_next(request.values.get("next"))
+def _form(message: str = "", status: int = 200, wanted: str | None = None) -> AnyResponse:
+    entrance, way_on = _entrance(), safe_next(wanted or request.values.get("next"))
     page = render_template(
         "login.html",
         message=message,

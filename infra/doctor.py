@@ -229,6 +229,18 @@ def _processes(settings: Settings) -> str:
     return f"{len(living)} of this instance"
 
 
+def _sign_in(settings: Settings) -> str:
+    from flask import Flask
+
+    from dash_app.oidc import provider_of
+
+    provider = provider_of(Flask("doctor"), settings)
+    if provider is None:
+        return "accounts of the operations pages"
+    provider.ask()
+    return f"at {provider.host}, which answers"
+
+
 CHECKS: dict[str, Check] = {
     "python": _python,
     "java": _java,
@@ -243,4 +255,5 @@ CHECKS: dict[str, Check] = {
     "spark": _answers("spark", "answers a query"),
     "trino": _answers("trino", "answers a query"),
     "dagster": _answers("dagster-webserver", "has loaded its definitions"),
+    "sign-in": _sign_in,
 }

@@ -26,6 +26,9 @@ Json = dict[str, Any]
 Cheat = Callable[[Json, Json, RSAKey], str | None]
 """From header and claims of an ID token and the provider's key, the token to send in its place; None for none."""
 
+LARGEST_COOKIE = 4096
+"""Bytes that a browser keeps, name and attributes among them (RFC 6265, section 6.1); requests keeps any."""
+
 
 @contextmanager
 def served(application: Any) -> Iterator[str]:
@@ -103,10 +106,16 @@ class Browser:
         return self.get(self.get(wanted).headers["Location"]).text
 
     def to_provider(self, wanted: str = "/") -> str:
-        """Press the button; the address at the provider that it leads to."""
-        start = re.search(r'href="(/oidc/start[^"]*)"', self.login_page(wanted))
+        """Press the button on the sign-in page; the address at the provider that it leads to."""
+        return self.press(self.login_page(wanted))
+
+    def press(self, page: str) -> str:
+        """Press the button on this page; the address at the provider that it leads to."""
+        start = re.search(r'href="(/oidc/start[^"]*)"', page)
         assert start
-        return self.get(unescape(start[1])).headers["Location"]
+        answer = self.get(unescape(start[1]))
+        assert len(answer.headers["Set-Cookie"]) < LARGEST_COOKIE
+        return answer.headers["Location"]
 
     def back_from_provider(self, address: str, subject: str) -> str:
         """Sign in there; the address that the provider sends the browser back to."""

@@ -10,6 +10,7 @@ import hashlib
 import hmac
 import json
 import logging
+import secrets
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -257,6 +258,15 @@ def test_a_person_who_is_not_allowed_is_told_and_recorded(pages: Serve, own_writ
     assert (who, what, target, how["reason"]) == ("(not signed in)", "sign_in_refused", "eve@elsewhere.example", "not_allowed")
 
 
+def test_one_who_is_refused_may_choose_another_account_and_still_goes_where_they_wanted(pages: Serve) -> None:
+    browser = pages()
+    assert "prompt" not in query(browser.to_provider("/?pipeline=okta"))
+    page = browser.sign_in("eve", wanted="/?pipeline=okta").text
+    again = browser.press(page)
+    assert query(again)["prompt"] == "select_account"
+    assert browser.get(browser.back_from_provider(again, "ana")).headers["Location"] == "/?pipeline=okta"
+
+
 def test_what_the_id_token_does_not_say_is_asked_of_userinfo(pages: Serve, provider: ProviderServer) -> None:
     browser, provider.cheat = pages(oidc_allowed_groups=("staff",)), resigned(email=None, email_verified=None, groups=None)
     assert browser.sign_in("ana").status_code == 302
@@ -275,6 +285,26 @@ def test_one_who_declines_at_the_provider_is_told_what_to_do(pages: Serve) -> No
     assert answer.status_code == 401
     assert "Start again, and agree when it asks" in answer.text
     assert "555" not in answer.text
+
+
+def test_a_refusal_is_recorded_where_this_browser_began_the_sign_in_and_not_for_whatever_link_somebody_opens(
+    pages: Serve, own_writer: FakeWriter
+) -> None:
+    browser = pages()
+    state = query(browser.to_provider())["state"]
+    browser.get("/oidc/callback?error=access_denied&state=made-up")
+    browser.get("/oidc/callback?code=made-up")
+    assert actions(own_writer) == []
+    browser.get(f"/oidc/callback?error=access_denied&state={state}")
+    ((_, what, target, how),) = actions(own_writer)
+    assert (what, target, how["reason"]) == ("sign_in_refused", None, "access_denied")
+
+
+@pytest.mark.parametrize(("length", "kept"), [(1200, True), (6000, False)])
+def test_a_long_way_on_does_not_stop_anybody_from_coming_in(pages: Serve, length: int, kept: bool) -> None:
+    browser, wanted = pages(), f"/?q={secrets.token_hex(length // 2)}"
+    assert browser.sign_in("ana", wanted=wanted).headers["Location"] == (wanted if kept else "/")
+    assert browser.is_in()
 
 
 @pytest.mark.parametrize("code", ["made_up", "<script>alert(1)</script>", "invalid_request"])
@@ -331,6 +361,16 @@ def test_a_provider_that_describes_itself_wrongly_is_not_used_and_asked_anew_lat
     assert browser.get("/oidc/start").status_code == 503
     provider.changed.clear()
     assert browser.sign_in("ana").status_code == 302
+
+
+@pytest.mark.parametrize(("offered", "in_the_form"), [(["client_secret_post"], True), (["client_secret_basic"], False), (None, False)])
+def test_the_secret_is_sent_the_way_that_the_provider_takes_it(
+    pages: Serve, provider: ProviderServer, offered: list[str] | None, in_the_form: bool
+) -> None:
+    browser = pages()
+    provider.changed["/.well-known/openid-configuration"] = {"token_endpoint_auth_methods_supported": offered}
+    assert browser.sign_in("ana").status_code == 302
+    assert (provider.token_requests[0].get("client_secret") == SECRET) == in_the_form
 
 
 def test_keys_that_the_provider_changed_under_an_old_name_are_taken_at_the_next_try(pages: Serve, provider: ProviderServer) -> None:
