@@ -27,6 +27,8 @@ from tests.unit.dash_app.conftest import PASSWORD, sign_in
 from tests.unit.dash_app.facts import FakeReader, FakeWriter
 from tests.unit.dash_app.served import Browser, Cheat, Json, ProviderServer, query, served
 
+pytestmark = pytest.mark.filterwarnings("ignore:JWS algorithm")
+
 CLIENT, SECRET = "clearlake", "a-secret-of-the-client"
 Serve = Callable[..., Browser]
 
@@ -48,19 +50,33 @@ def provider(running: ProviderServer) -> ProviderServer:
     return running
 
 
+def trusting(issuer: str, **own: Any) -> Json:
+    """Settings of pages that trust the provider."""
+    return {
+        "oidc_issuer": issuer,
+        "oidc_client_id": CLIENT,
+        "oidc_client_secret": SecretStr(SECRET),
+        "oidc_allowed": ("example.org",),
+        **own,
+    }
+
+
+@pytest.fixture(scope="module")
+def shared(running: ProviderServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, FakeWriter]]:
+    """Pages that trust the provider, for tests that leave them as they are, and what they record."""
+    writer = FakeWriter()
+    settings = Settings(home=tmp_path_factory.mktemp("oidc"), **trusting(running.issuer))
+    with served(create_app(settings, FakeReader(), writer).server) as address:
+        yield address, writer
+
+
 @pytest.fixture
 def pages(provider: ProviderServer, settings: Settings, own_reader: FakeReader, own_writer: FakeWriter) -> Iterator[Serve]:
     """Serves pages that trust the provider; a browser that looks at them."""
     with ExitStack() as stack:
 
         def serve(**own: Any) -> Browser:
-            given = {
-                "oidc_issuer": provider.issuer,
-                "oidc_client_id": CLIENT,
-                "oidc_client_secret": SecretStr(SECRET),
-                "oidc_allowed": ("example.org",),
-                **own,
-            }
+            given = trusting(provider.issuer, **own)
             app = create_app(settings.model_copy(update=given), own_reader, own_writer)
             return Browser(stack.enter_context(served(app.server)))
 
@@ -175,15 +191,17 @@ AN_HOUR_AGO = int(time.time()) - 3600
     ],
 )
 def test_a_token_that_does_not_hold_lets_nobody_in(
-    pages: Serve, provider: ProviderServer, own_writer: FakeWriter, cheat: Cheat, reason: str
+    shared: tuple[str, FakeWriter], provider: ProviderServer, cheat: Cheat, reason: str
 ) -> None:
-    browser, provider.cheat = pages(), cheat
+    address, writer = shared
+    browser, provider.cheat = Browser(address), cheat
+    writer.kept.clear()
     answer = browser.sign_in("ana")
     assert answer.status_code == 401, answer.text
     assert "does not prove who you are" in answer.text
     assert "/oidc/start" in answer.text
     assert not browser.is_in()
-    ((who, what, target, how),) = actions(own_writer)
+    ((who, what, target, how),) = actions(writer)
     assert (who, what, target) == ("(not signed in)", "sign_in_refused", None)
     assert how["reason"] == (reason or how["reason"])
 
@@ -300,6 +318,14 @@ def test_a_refusal_is_recorded_where_this_browser_began_the_sign_in_and_not_for_
     assert (what, target, how["reason"]) == ("sign_in_refused", None, "access_denied")
 
 
+def test_refusals_fill_no_store(pages: Serve, own_writer: FakeWriter) -> None:
+    browser = pages()
+    state = query(browser.to_provider())["state"]
+    for _ in range(60):
+        browser.get(f"/oidc/callback?error=access_denied&state={state}")
+    assert len(actions(own_writer)) == 50
+
+
 @pytest.mark.parametrize(("length", "kept"), [(1200, True), (6000, False)])
 def test_a_long_way_on_does_not_stop_anybody_from_coming_in(pages: Serve, length: int, kept: bool) -> None:
     browser, wanted = pages(), f"/?q={secrets.token_hex(length // 2)}"
@@ -402,14 +428,7 @@ def test_local_accounts_do_not_sign_in_beside_a_provider(pages: Serve, settings:
     assert "Sign in with 127.0.0.1" in page
     assert 'type="password"' not in page
 
-    set_so = settings.model_copy(
-        update={
-            "oidc_issuer": provider.issuer,
-            "oidc_client_id": CLIENT,
-            "oidc_client_secret": SecretStr(SECRET),
-            "oidc_allowed": ("example.org",),
-        }
-    )
+    set_so = settings.model_copy(update=trusting(provider.issuer))
     client = create_app(set_so, FakeReader(), FakeWriter()).server.test_client()
     client.get("/login")
     with client.session_transaction() as session:
@@ -420,14 +439,7 @@ def test_local_accounts_do_not_sign_in_beside_a_provider(pages: Serve, settings:
 
 
 def test_local_accounts_stay_where_they_are_kept(settings: Settings, provider: ProviderServer) -> None:
-    kept = settings.model_copy(
-        update={
-            "oidc_issuer": provider.issuer,
-            "oidc_client_id": CLIENT,
-            "oidc_allowed": ("example.org",),
-            "oidc_keeps_local_accounts": True,
-        }
-    )
+    kept = settings.model_copy(update=trusting(provider.issuer, oidc_keeps_local_accounts=True))
     client = create_app(kept, FakeReader(), FakeWriter()).server.test_client()
     assert "/oidc/start" in client.get("/login").text
     assert sign_in(client).status_code == 302
@@ -443,14 +455,7 @@ def test_without_a_provider_there_is_no_such_way(settings: Settings) -> None:
 
 @pytest.mark.parametrize("changed", [{"oidc_issuer": None}, {"oidc_allowed": ("bob@example.org",)}, {"oidc_client_id": "another"}])
 def test_a_session_of_the_providers_ends_when_the_rules_change(settings: Settings, provider: ProviderServer, changed: Json) -> None:
-    given = settings.model_copy(
-        update={
-            "oidc_issuer": provider.issuer,
-            "oidc_client_id": CLIENT,
-            "oidc_client_secret": SecretStr(SECRET),
-            "oidc_allowed": ("example.org",),
-        }
-    )
+    given = settings.model_copy(update=trusting(provider.issuer))
     with served(create_app(given, FakeReader(), FakeWriter()).server) as address:
         browser = Browser(address)
         browser.sign_in("ana")
