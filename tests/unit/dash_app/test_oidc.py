@@ -120,6 +120,14 @@ def test_each_sign_in_has_a_state_nonce_and_verifier_of_its_own(pages: Serve) ->
     assert not {first[name] for name in ("state", "nonce", "code_challenge")} & {second[n] for n in ("state", "nonce", "code_challenge")}
 
 
+def test_going_to_the_provider_again_and_again_does_not_fill_the_session(pages: Serve) -> None:
+    browser = pages()
+    page = browser.login_page()
+    for _ in range(40):
+        asked = browser.press(page)
+    assert browser.get(browser.back_from_provider(asked, "ana")).status_code == 302
+
+
 def test_the_provider_sends_people_back_to_the_address_that_is_set(pages: Serve) -> None:
     asked = pages(operations_url="https://ops.example.org/").to_provider()
     assert query(asked)["redirect_uri"] == "https://ops.example.org/oidc/callback"
