@@ -10,11 +10,12 @@ from dash import Dash, dcc, html
 from flask import Flask
 
 from dash_app import components as ui
+from dash_app.actions import keep_actions
 from dash_app.context import attach
 from dash_app.pages import pipelines, run
 from dash_app.queries import Operations, Reader
 from dash_app.sign_in import protect
-from lakehouse.ops.store import OpsReader
+from lakehouse.ops.store import OpsReader, OpsWriter, Writer
 from lakehouse.settings import Settings
 
 INDEX = """<!DOCTYPE html>
@@ -33,15 +34,19 @@ INDEX = """<!DOCTYPE html>
 </html>"""
 
 
-def create_app(settings: Settings, reader: Reader | None = None) -> Dash:
+def create_app(settings: Settings, reader: Reader | None = None, writer: Writer | None = None) -> Dash:
     """The operations app of an instance; its `.server` is a WSGI application.
 
     Args:
         settings: of the instance.
         reader: what answers SQL over the ops tables; by default the instance's own.
+        writer: what keeps the record of what people do; by default the instance's own.
+
+    Raises ConfigurationError where sign-in is set in a way that cannot work.
     """
     server = Flask("dash_app", static_folder=None)
     protect(server, settings)
+    keep_actions(server, writer or OpsWriter(settings))
     attach(server, Operations(reader or OpsReader(settings)))
     app = Dash(
         "dash_app",

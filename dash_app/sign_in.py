@@ -1,127 +1,109 @@
 """Who may see the operations pages: every route is closed unless it is named open here.
 
-Does not belong here: where accounts are kept (accounts), or what a signed-in person may do on a page.
+Does not belong here: where accounts are kept (accounts), what a provider proves (oidc), or what a signed-in person may do on a page.
 """
 
 from __future__ import annotations
 
 import hashlib
+import logging
 import secrets
-import threading
-import time
-from collections import deque
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Any
 from urllib.parse import urlsplit
 
 from flask import Flask, Response, current_app, make_response, redirect, render_template, request, session, url_for
-from flask_login import LoginManager, UserMixin, current_user, login_user, logout_user
+from flask_login import LoginManager, current_user, login_user, logout_user
 from werkzeug.wrappers import Response as AnyResponse
 
-from dash_app.accounts import Accounts, secret_key, users_path
+from dash_app import oidc
+from dash_app.accounts import USER_NAME, Accounts, secret_key, users_path
+from dash_app.actions import record
+from dash_app.oidc import Provider, provider_of
+from dash_app.people import Person, Refused, person_of
+from dash_app.throttle import Throttle
 from lakehouse.settings import Settings
+
+log = logging.getLogger(__name__)
 
 OPEN_PATHS = frozenset(
     ("/healthz", "/login", "/assets/tokens.css", "/assets/login.css", "/assets/theme.js", "/assets/favicon.svg"),
 )
+OPEN_WITH_A_PROVIDER = frozenset((oidc.START_PATH, oidc.CALLBACK_PATH))
 SAFE_METHODS = frozenset(("GET", "HEAD", "OPTIONS"))
 SESSION_LASTS = timedelta(hours=12)
 WRONG = "That name and password do not go together."
 TOO_OLD = "This form was open for too long. Please sign in again."
 NO_ACCOUNT = "There is no account yet. Run `lakehouse up`, which makes one."
+NO_PASSWORDS = "Passwords are not taken here."
+SIGNED_OUT = "You are signed out here. {host} may still know you: on a machine that others use, sign out there too."
+NOT_A_NAME = "(not a name)"
+"""Recorded for what cannot be a name: it may be a password in the wrong field."""
+_KEY = "clearlake_entrance"
 
 
 @dataclass(frozen=True)
-class Person(UserMixin):
-    """Somebody with an account."""
+class Entrance:
+    """What lets people in: local accounts, a provider, or both; and what counts who was not."""
 
-    name: str
-    fingerprint: str
+    accounts: Accounts
+    provider: Provider | None
+    by_user: Throttle = field(default_factory=lambda: Throttle(limit=5))
+    by_address: Throttle = field(default_factory=lambda: Throttle(limit=50))
+    refused: Throttle = field(default_factory=lambda: Throttle(limit=50))
 
-    def get_id(self) -> str:
-        """What the session holds: it stops counting when the password changes."""
-        return f"{self.name}:{self.fingerprint}"
+    @property
+    def takes_passwords(self) -> bool:
+        """Whether local accounts may sign in."""
+        return self.provider is None or self.provider.keeps_local_accounts
 
+    @property
+    def open_paths(self) -> frozenset[str]:
+        """What is open to those who have not signed in."""
+        return OPEN_PATHS | OPEN_WITH_A_PROVIDER if self.provider else OPEN_PATHS
 
-class Throttle:
-    """Counts failed attempts by key within a window.
+    def still_knows(self, person: Person) -> bool:
+        """Whether what let the person in still holds."""
+        by_password = self.accounts.fingerprint(person.name) if self.takes_passwords else None
+        return bool(person.fingerprint) and person.fingerprint in (by_password, self.provider and self.provider.rules.fingerprint)
 
-    Args:
-        limit: failures after which the key must wait.
-        window_s: how long a failure counts.
-        clock: seconds, monotonic.
-    """
+    def wait_s(self, user: str) -> int:
+        """Seconds until a password of the user may be tried again from the present address."""
+        return max(self.by_user.wait_s(user), self.by_address.wait_s(request.remote_addr or ""))
 
-    def __init__(self, limit: int, window_s: float = 300, clock: Callable[[], float] = time.monotonic) -> None:
-        self._limit, self._window_s, self._clock = limit, window_s, clock
-        self._failures: dict[str, deque[float]] = {}
-        self._lock = threading.Lock()
-
-    def wait_s(self, key: str) -> int:
-        """Seconds until the key may try again; 0 for now."""
-        with self._lock:
-            self._forget_old()
-            failures = self._failures.get(key, ())
-            return int(failures[-self._limit] + self._window_s - self._clock()) + 1 if len(failures) >= self._limit else 0
-
-    def failed(self, key: str) -> None:
-        """Count one failure."""
-        with self._lock:
-            self._failures.setdefault(key, deque(maxlen=self._limit)).append(self._clock())
-
-    def succeeded(self, key: str) -> None:
-        """Forget the key's failures."""
-        with self._lock:
-            self._failures.pop(key, None)
-
-    def _forget_old(self) -> None:
-        oldest = self._clock() - self._window_s
-        self._failures = {key: times for key, times in self._failures.items() if times[-1] > oldest}
+    def verify(self, user: str, password: str) -> bool:
+        """Whether the password is the user's; counted where it is not."""
+        if self.accounts.verify(user, password):
+            self.by_user.succeeded(user)
+            return True
+        self.by_user.failed(user)
+        self.by_address.failed(request.remote_addr or "")
+        return False
 
 
 def protect(server: Flask, settings: Settings) -> None:
-    """Close every route of the server but the open ones, and add signing in and out."""
-    accounts = Accounts(users_path(settings))
-    by_user, by_address = Throttle(limit=5), Throttle(limit=50)
+    """Close every route of the server but the open ones, and add signing in and out.
+
+    Raises ConfigurationError where a provider is set and its settings are not whole.
+    """
+    entrance = Entrance(Accounts(users_path(settings)), provider_of(server, settings))
+    server.extensions[_KEY] = entrance
     _configure(server, settings)
 
-    manager = LoginManager(server)
-
-    @manager.user_loader
+    @LoginManager(server).user_loader
     def _load(identity: str) -> Person | None:
-        name, _, fingerprint = identity.partition(":")
-        return Person(name, fingerprint) if fingerprint and accounts.fingerprint(name) == fingerprint else None
+        person = person_of(identity)
+        return person if entrance.still_knows(person) else None
 
     server.before_request(_guard)
     server.after_request(_harden)
-
-    @server.get("/login")
-    def login() -> AnyResponse:
-        if current_user.is_authenticated:
-            return redirect(safe_next(request.args.get("next")))
-        return _form("" if accounts.exist() else NO_ACCOUNT)
-
-    @server.post("/login")
-    def login_submit() -> AnyResponse:
-        user, password = request.form.get("user", "").strip().lower()[:64], request.form.get("password", "")
-        if not _token_matches():
-            return _form(TOO_OLD, 400)
-        if wait := max(by_user.wait_s(user), by_address.wait_s(request.remote_addr or "")):
-            return _too_many(wait)
-        if not accounts.verify(user, password):
-            by_user.failed(user)
-            by_address.failed(request.remote_addr or "")
-            return _form(WRONG, 401)
-        by_user.succeeded(user)
-        return _enter(Person(user, accounts.fingerprint(user) or ""))
-
-    @server.post("/logout")
-    def logout() -> AnyResponse:
-        if _token_matches():
-            logout_user()
-            session.clear()
-        return redirect(url_for("login"))
+    server.add_url_rule("/login", "login", _show_form, methods=["GET"])
+    server.add_url_rule("/login", "login_submit", _take_form, methods=["POST"])
+    server.add_url_rule("/logout", "logout", _leave, methods=["POST"])
+    if entrance.provider:
+        server.add_url_rule(oidc.START_PATH, "oidc_start", _go_to_provider, methods=["GET"])
+        server.add_url_rule(oidc.CALLBACK_PATH, oidc.CALLBACK_ENDPOINT, _come_from_provider, methods=["GET"])
 
 
 def csrf_token() -> str:
@@ -150,10 +132,15 @@ def _configure(server: Flask, settings: Settings) -> None:
     )
 
 
+def _entrance() -> Entrance:
+    found: Entrance = current_app.extensions[_KEY]
+    return found
+
+
 def _guard() -> AnyResponse | None:
     if request.method not in SAFE_METHODS and _is_cross_site():
         return Response("This request came from another site.", 403, mimetype="text/plain")
-    if request.path in OPEN_PATHS or current_user.is_authenticated:
+    if request.path in _entrance().open_paths or current_user.is_authenticated:
         return None
     if request.method == "GET" and not request.path.startswith("/_"):
         return redirect(url_for("login", next=request.full_path.rstrip("?")))
@@ -185,31 +172,116 @@ def _harden(response: Response) -> Response:
     return response
 
 
+def _show_form() -> AnyResponse:
+    if current_user.is_authenticated:
+        return redirect(safe_next(request.args.get("next")))
+    entrance = _entrance()
+    return _form(NO_ACCOUNT if entrance.takes_passwords and not entrance.provider and not entrance.accounts.exist() else "")
+
+
+def _take_form() -> AnyResponse:
+    entrance = _entrance()
+    user, password = request.form.get("user", "").strip().lower()[:64], request.form.get("password", "")
+    if not _token_matches():
+        return _form(TOO_OLD, 400)
+    if not entrance.takes_passwords:
+        return _form(NO_PASSWORDS, 403)
+    if wait := entrance.wait_s(user):
+        return _too_many(wait)
+    if not entrance.verify(user, password):
+        _record_refusal(user if USER_NAME.match(user) else NOT_A_NAME, by="password", reason="wrong_password")
+        return _form(WRONG, 401)
+    return _enter(Person(user, entrance.accounts.fingerprint(user) or ""), safe_next(request.form.get("next")), by="password")
+
+
+def _go_to_provider() -> AnyResponse:
+    provider, target = _provider(), safe_next(request.args.get("next"))
+    if current_user.is_authenticated:
+        return redirect(target)
+    try:
+        return provider.begin(target)
+    except Refused as refused:
+        return _form(f"{refused.message} {refused.next_step}", refused.status)
+
+
+def _come_from_provider() -> AnyResponse:
+    provider = _provider()
+    is_awaited = provider.is_awaited()
+    try:
+        arrival = provider.finish()
+    except Refused as refused:
+        if is_awaited:
+            _record_refusal(refused.name, by=provider.host, reason=refused.reason)
+        return _form(f"{refused.message} {refused.next_step}", refused.status, wanted=provider.wanted())
+    return _enter(arrival.person, safe_next(arrival.target), by=provider.host, subject=arrival.subject)
+
+
+def _provider() -> Provider:
+    found = _entrance().provider
+    assert found
+    return found
+
+
+def _leave() -> AnyResponse:
+    entrance = _entrance()
+    if not _token_matches():
+        return redirect(url_for("login"))
+    was_there = entrance.provider and current_user.fingerprint == entrance.provider.rules.fingerprint
+    record("signed_out", current_user.name)
+    logout_user()
+    session.clear()
+    return redirect(url_for("login", signed_out=1) if was_there else url_for("login"))
+
+
+def _enter(person: Person, target: str, **how: str) -> AnyResponse:
+    session.clear()
+    session.permanent = True
+    csrf_token()  # made now: a session that changes later would last for as long again
+    login_user(person)
+    record("signed_in", person.name, **how)
+    return redirect(target)
+
+
+def _record_refusal(name: str | None, by: str, reason: str) -> None:
+    """Record that somebody was not let in; only so many, since strangers bring it about, and each is a commit to the store."""
+    refused = _entrance().refused
+    if wait := refused.wait_s(by):
+        log.warning("a refused sign-in is not recorded: there were too many; the next one is in %d s", wait)
+        return
+    refused.failed(by)
+    record("sign_in_refused", name, by=by, reason=reason)
+
+
 def _token_matches() -> bool:
     expected = session.get("csrf")
     return bool(expected) and secrets.compare_digest(str(expected), request.form.get("csrf", ""))
 
 
-def _form(message: str = "", status: int = 200) -> AnyResponse:
+def _form(message: str = "", status: int = 200, wanted: str | None = None) -> AnyResponse:
+    entrance, way_on = _entrance(), safe_next(wanted or request.values.get("next"))
     page = render_template(
         "login.html",
         message=message,
         user=request.form.get("user", ""),
         csrf=csrf_token(),
-        next=safe_next(request.values.get("next")),
+        next=way_on,
+        takes_passwords=entrance.takes_passwords,
+        **(_of_provider(entrance.provider, way_on) if entrance.provider else {}),
     )
     return make_response(page, status)
+
+
+def _of_provider(provider: Provider, way_on: str) -> dict[str, Any]:
+    left = "signed_out" in request.args
+    return {
+        "provider": provider.host,
+        "start": url_for("oidc_start", next=way_on),
+        "notice": SIGNED_OUT.format(host=provider.host) if left else "",
+        "sign_out_there": provider.sign_out_url() if left else None,
+    }
 
 
 def _too_many(wait_s: int) -> AnyResponse:
     response = _form(f"Too many wrong passwords. Try again in {-(-wait_s // 60)} min.", 429)
     response.headers["Retry-After"] = str(wait_s)
     return response
-
-
-def _enter(person: Person) -> AnyResponse:
-    target = safe_next(request.form.get("next"))
-    session.clear()
-    session.permanent = True
-    login_user(person)
-    return redirect(target)

@@ -136,6 +136,18 @@ def _folder(settings: Settings) -> str:
     return f"{instance.home / STAMP}, id {instance.id}"
 
 
+def _sign_in(settings: Settings) -> str:
+    from flask import Flask
+
+    from dash_app.oidc import provider_of
+
+    provider = provider_of(Flask("doctor"), settings)
+    if provider is None:
+        return "accounts of the operations pages"
+    provider.ask()
+    return f"at {provider.host}, which answers"
+
+
 def _ports(settings: Settings) -> str:
     instance = open_existing(settings.home)
     ports = read_ports(instance.home)
@@ -266,6 +278,7 @@ CHECKS: dict[str, Check] = {
     "instance": _folder,
     "processes": _processes,
     "ports": _ports,
+    "sign-in": _sign_in,
     "store": _store,
     "metastore": _answers("metastore", "names its schemas"),
     "spark": _answers("spark", "answers a query"),

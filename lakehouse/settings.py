@@ -5,13 +5,14 @@ Does not belong here: starting, probing or configuring servers (infra), or a def
 
 from __future__ import annotations
 
+import json
 import os
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import BeforeValidator, SecretStr
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 ENV_PREFIX = "LAKEHOUSE_"
 SHIPPED_SOURCES = Path(__file__).resolve().parents[1] / "assets" / "sources"
@@ -24,6 +25,18 @@ CREDENTIALS_FILE = "credentials.env"
 """Keys and passwords, mode 0600."""
 STAMP = "instance.json"
 """The id of the instance and the version of its folder."""
+
+
+def _listed(value: Any) -> Any:
+    """Text as a person writes a list: JSON, or words between commas."""
+    if not isinstance(value, str):
+        return value
+    if value.lstrip().startswith("["):
+        return json.loads(value)
+    return tuple(word.strip() for word in value.split(",") if word.strip())
+
+
+Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_listed)]
 
 
 class Settings(BaseSettings):
@@ -63,6 +76,18 @@ class Settings(BaseSettings):
 
     dagster_url: str | None = None
     operations_url: str | None = None
+
+    oidc_issuer: str | None = None
+    """Address of an OpenID Connect provider; where it is set, people sign in to the operations pages there."""
+    oidc_client_id: str | None = None
+    oidc_client_secret: SecretStr | None = None
+    """None for a client without a secret, which PKCE alone protects."""
+    oidc_ca_file: Path | None = None
+    oidc_allowed: Words = ()
+    """E-mail addresses and their domains; `*` for everybody whom the provider lets in."""
+    oidc_allowed_groups: Words = ()
+    oidc_groups_claim: str = "groups"
+    oidc_keeps_local_accounts: bool = False
 
     geoip_database: Path | None = None
     """A database in MaxMind's format (`.mmdb`) that tells where addresses are; what has no place of its own has none without it."""

@@ -19,7 +19,7 @@ from dash_app import accounts
 from dash_app.accounts import set_password, users_path
 from dash_app.operations import create_app
 from lakehouse.settings import Settings
-from tests.unit.dash_app.facts import NOON, FakeReader, fortnight
+from tests.unit.dash_app.facts import NOON, FakeReader, FakeWriter, fortnight
 
 PASSWORD = "correct-horse-battery"
 
@@ -62,7 +62,7 @@ def reader() -> FakeReader:
 @pytest.fixture(scope="session")
 def app(reader: FakeReader, tmp_path_factory: pytest.TempPathFactory) -> Dash:
     """An app over the generated facts; shared, so leave it as it is."""
-    return create_app(_settings(tmp_path_factory.mktemp("shared")), reader)
+    return create_app(_settings(tmp_path_factory.mktemp("shared")), reader, FakeWriter())
 
 
 @pytest.fixture
@@ -90,6 +90,12 @@ def own_reader() -> FakeReader:
 
 
 @pytest.fixture
-def own_app(settings: Settings, own_reader: FakeReader) -> Dash:
+def own_writer() -> FakeWriter:
+    """A writer of the test's own."""
+    return FakeWriter()
+
+
+@pytest.fixture
+def own_app(settings: Settings, own_reader: FakeReader, own_writer: FakeWriter) -> Dash:
     """An app of the test's own."""
-    return create_app(settings, own_reader)
+    return create_app(settings, own_reader, own_writer)

@@ -6,7 +6,7 @@ Does not belong here: tests, or anything that the product uses.
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -49,6 +49,20 @@ class FakeReader:
         if self.down:
             raise InfrastructureError("the store did not answer while reading the ops tables: refused", next_step="run `lakehouse doctor`")
         return self._connection.cursor().sql(sql, params=list(parameters)).to_arrow_table()
+
+
+class FakeWriter:
+    """The interface of OpsWriter over rows in memory."""
+
+    def __init__(self) -> None:
+        self.kept: Facts = {}
+
+    def append(self, name: str, rows: Sequence[Mapping[str, Any]]) -> bool:
+        """Keep rows, which must fit their table."""
+        stamped = [{**row, "recorded_at": NOON, "recorded_date": NOON.date()} for row in rows]
+        arrow_table(table(name), stamped)
+        self.kept.setdefault(name, []).extend(stamped)
+        return True
 
 
 def fact(kind: str, run_id: str, status: str, at: datetime, **more: Any) -> Row:

@@ -6,56 +6,89 @@ Does not belong here: what a page shows.
 from __future__ import annotations
 
 import json
+import re
 import stat
+import time
 from pathlib import Path
-from urllib.parse import urlencode
 
 import pytest
 from dash import Dash
 from flask.testing import FlaskClient
+from itsdangerous import TimestampSigner
 
 from dash_app.accounts import Accounts, secret_key, set_password, users_path
 from dash_app.operations import create_app
-from dash_app.sign_in import OPEN_PATHS, Throttle, safe_next
+from dash_app.sign_in import OPEN_PATHS, OPEN_WITH_A_PROVIDER, safe_next
+from dash_app.throttle import Throttle
 from lakehouse.errors import ConfigurationError
 from lakehouse.settings import Settings
 from tests.unit.dash_app.conftest import PASSWORD, sign_in, signed_in
-from tests.unit.dash_app.facts import FakeReader
+from tests.unit.dash_app.facts import FakeReader, FakeWriter
 
+PROVIDER = {
+    "oidc_issuer": "https://id.example.org",
+    "oidc_client_id": "clearlake",
+    "oidc_allowed": ("example.org",),
+    "oidc_keeps_local_accounts": True,
+}
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 SAMPLES = {
-    "path:path": "runs/abc", "path:filename": "app.js", "filename": "app.js", "run_id": "abc",
-    "string:package_name": "dash", "path:fingerprinted_path": "dash-renderer/build/dash_renderer.min.js",
+    "/_dash-component-suites/<string:package_name>/<path:fingerprinted_path>":
+        "/_dash-component-suites/dash/dash-renderer/build/dash_renderer.min.js",
+    "/assets/<path:filename>": "/assets/app.js",
 }  # fmt: skip
 
 
-def paths(app: Dash) -> list[tuple[str, str]]:
-    """Every method of every route with an address that matches it."""
-    found = []
-    for rule in app.server.url_map.iter_rules():
-        path = rule.rule
-        for name, value in SAMPLES.items():
-            path = path.replace(f"<{name}>", value)
-        assert "<" not in path, f"no sample for {rule.rule}"
-        found += [(method, path) for method in sorted(rule.methods or ())]
+def paths(app: Dash) -> set[str]:
+    """An address of every route that the app has."""
+    rules = [rule.rule for rule in app.server.url_map.iter_rules()]
+    return {SAMPLES.get(rule, re.sub(r"<[^>]+>", "x", rule)) for rule in rules}
+
+
+@pytest.fixture(params=["accounts", "provider"])
+def either_app(request: pytest.FixtureRequest, app: Dash, settings: Settings, reader: FakeReader) -> Dash:
+    """An app of local accounts, and one of a provider."""
+    return app if request.param == "accounts" else create_app(settings.model_copy(update=PROVIDER), reader, FakeWriter())
+
+
+def open_to(client: FlaskClient, app: Dash) -> set[tuple[str, str]]:
+    """Method and address of whatever answers with anything but that one must sign in."""
+    found = set()
+    for path in paths(app):
+        for method in METHODS:
+            response = client.open(path, method=method)
+            led_away = response.status_code == 302 and response.headers["Location"].startswith("/login?")
+            if response.status_code != 401 and not led_away:
+                found.add((method, path))
     return found
 
 
-def test_every_route_is_closed_to_strangers(app: Dash, stranger: FlaskClient):
-    routes = paths(app)
-    assert ("POST", "/_dash-update-component") in routes
-    assert ("GET", "/_dash-layout") in routes
-    for method, path in routes:
-        response = stranger.open(path, method=method)
-        if path in OPEN_PATHS:
-            assert response.status_code != 403
-        elif response.status_code == 302:
-            assert response.headers["Location"].startswith("/login"), (method, path)
-        else:
-            assert response.status_code == 401, (method, path, response.status_code)
+def test_every_route_is_closed_to_strangers(either_app: Dash):
+    every = paths(either_app)
+    assert {"/", "/x", "/_dash-update-component", "/_dash-layout", "/logout", "/assets/app.js"} <= every
+    named = OPEN_PATHS | (OPEN_WITH_A_PROVIDER if "/oidc/start" in every else frozenset())
+    found = open_to(either_app.server.test_client(), either_app)
+    assert {(method, path) for method, path in found if path not in named} == set(), "these are open to strangers"
+
+
+def test_a_route_that_is_added_later_is_closed_too(own_app: Dash):
+    own_app.server.add_url_rule("/added/<int:n>", "added", lambda n: "seen", methods=["GET", "POST"])
+    assert "/added/x" in paths(own_app)
+    assert own_app.server.test_client().get("/added/1").status_code == 302
+    assert own_app.server.test_client().post("/added/1").status_code == 401
+
+
+def test_a_session_that_was_made_up_opens_nothing(own_app: Dash):
+    stranger = own_app.server.test_client()
+    for identity in ("admin", "admin:", ":", "", "admin:0123456789abcdef", "ana@example.org:None"):
+        with stranger.session_transaction() as session:
+            session["_user_id"] = identity
+        assert stranger.get("/_dash-layout").status_code == 401, identity
 
 
 def test_what_is_open_is_named_one_by_one():
     assert {"/healthz", "/login", "/assets/tokens.css", "/assets/login.css", "/assets/theme.js", "/assets/favicon.svg"} == OPEN_PATHS
+    assert {"/oidc/start", "/oidc/callback"} == OPEN_WITH_A_PROVIDER
 
 
 @pytest.mark.parametrize("path", ["/nothing", "/mcp", "/_mcp", "/assets/app.js", "/login/", "/healthz/x", "//login", "/assets/../login"])
@@ -156,9 +189,27 @@ def test_ways_of_this_site_are_kept(target: str):
 @pytest.mark.parametrize(
     "headers", [{"Sec-Fetch-Site": "cross-site"}, {"Sec-Fetch-Site": "same-site"}, {"Origin": "http://localhost:9999"}]
 )
-def test_posts_from_other_sites_are_refused(client: FlaskClient, headers: dict[str, str]):
-    assert client.post("/_dash-update-component", json={}, headers=headers).status_code == 403
-    assert client.post("/login", data=urlencode({}), headers=headers).status_code == 403
+def test_posts_from_other_sites_are_refused_everywhere(either_app: Dash, headers: dict[str, str]):
+    taken = [
+        (method, path)
+        for browser in (signed_in(either_app), either_app.server.test_client())
+        for path in paths(either_app)
+        for method in ("POST", "PUT", "PATCH", "DELETE")
+        if browser.open(path, method=method, headers=headers).status_code != 403
+    ]
+    assert taken == [], "these take a request from another site"
+
+
+def test_the_pages_own_posts_are_taken(client: FlaskClient):
+    for headers in ({"Sec-Fetch-Site": "same-origin"}, {"Origin": "http://localhost"}):
+        assert client.post("/_dash-update-component", json={}, headers=headers).status_code != 403
+
+
+def test_a_session_ends_after_twelve_hours(own_app: Dash, monkeypatch: pytest.MonkeyPatch):
+    client, now = signed_in(own_app), time.time()
+    for hours, status in ((11.9, 200), (12.1, 401)):
+        monkeypatch.setattr(TimestampSigner, "get_timestamp", lambda _self, hours=hours: int(now + hours * 3600))
+        assert client.get("/_dash-layout").status_code == status, hours
 
 
 def test_changing_the_password_ends_sessions(own_app: Dash, settings: Settings):

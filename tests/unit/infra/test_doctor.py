@@ -117,3 +117,15 @@ def test_a_port_that_somebody_else_took_is_told(home: Path, only: Callable[[str]
     finding = found(home, "ports")
     assert "minio 9000" in finding.observed
     assert "lakehouse up" in finding.fix
+
+
+def test_a_provider_that_does_not_answer_is_told_with_the_settings_to_compare(home: Path, only: Callable[[str], None]) -> None:
+    only("sign-in")
+    assert found(home, "sign-in") == Finding("sign-in", True, "accounts of the operations pages")
+    given = f"LAKEHOUSE_OIDC_ISSUER=http://127.0.0.1:{CLOSED()}\nLAKEHOUSE_OIDC_CLIENT_ID=clearlake\n"
+    (home / USER_FILE).write_text(given)
+    assert "LAKEHOUSE_OIDC_ALLOWED" in (found(home, "sign-in").fix or "")
+    (home / USER_FILE).write_text(f"{given}LAKEHOUSE_OIDC_ALLOWED=example.org\n")
+    finding = found(home, "sign-in")
+    assert not finding.ok
+    assert "LAKEHOUSE_OIDC_ISSUER" in (finding.fix or "")
