@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import date
+from datetime import date, time
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -31,7 +31,7 @@ from lakehouse.errors import ConfigurationError
 from lakehouse.mistakes import Location, Misplaced, Mistake, Text, Wrong, hint, in_model, in_yaml
 from lakehouse.patterns import groups
 from lakehouse.settings import Settings
-from lakehouse.tables import SPARK_LAYERS, TABLES, Layer, Table, bronze_table
+from lakehouse.tables import SPARK_LAYERS, TABLES, Layer, Sla, Table, bronze_table
 from lakehouse.tables.bronze import BRONZE_COLUMNS
 from lakehouse.tenants import TENANT_ID
 
@@ -188,6 +188,16 @@ def _spelled(pattern: str, meant: str) -> BeforeValidator:
     return BeforeValidator(judged)
 
 
+def _clock(told: Any) -> time:
+    """A time of day; YAML reads 06:00 as a number of base 60."""
+    if type(told) is int and 0 <= told < 24 * 60:
+        return time(told // 60, told % 60)
+    try:
+        return time.fromisoformat(str(told))
+    except ValueError as error:
+        raise ValueError(f"{told!r} is no time of day such as '06:00'") from error
+
+
 def _overlap(told: Any) -> int | str:
     """A whole number, or a duration as PostgreSQL and people both write it."""
     if type(told) is int and told >= 0:
@@ -232,6 +242,20 @@ class Pull(Declared):
         return self
 
 
+class SourceSla(Declared):
+    """What is promised of a source's rows in bronze, over 30 days."""
+
+    fresh_within_minutes: int | None = Field(default=None, ge=1, description="how old the newest event may be")
+    complete_by: Annotated[time, BeforeValidator(_clock)] | None = Field(
+        default=None, description="HH:MM (UTC): by when the day before has all its rows"
+    )
+    success_rate: float = Field(default=Sla.success_rate, gt=0, le=1, description="least share of attempts that succeed")
+    check_pass_rate: float = Field(default=Sla.check_pass_rate, gt=0, le=1, description="least share of checks that pass")
+    kept_share: float = Field(
+        default=Sla.kept_share, gt=0, le=1, description="least share of the time in which freshness and completeness are kept"
+    )
+
+
 class Source(Declared):
     """One source of records: where they land, how they read, what identifies them, and how they map to silver."""
 
@@ -263,7 +287,10 @@ class Source(Declared):
     event_time: EventTime = Field(description="when it happened, as a timestamp in UTC, over the fields; or as TimeText")
     earliest: date = Field(description="earliest plausible day; older event times are kept, flagged and left out of gold")
     user: SqlExpression | None = Field(default=None, description="identity of the user, as text; bronze keeps only its HMAC")
-    expected_every_minutes: int | None = Field(default=None, ge=1, description="how often files should come")
+    expected_every_minutes: int | None = Field(
+        default=None, ge=1, description="how often each tenant's files should come; one that is overdue is told, and freshness is judged"
+    )
+    sla: SourceSla | None = Field(default=None, description="what is promised of its rows in bronze")
     drift: Drift = Field(
         default=Drift.EVOLVE, description="what becomes of records whose fields or types were not there before; it is recorded in any case"
     )
@@ -337,7 +364,7 @@ class Source(Declared):
     @property
     def bronze(self) -> Table:
         """The declaration of the source's bronze table."""
-        return bronze_table(self.name, self.owner)
+        return bronze_table(self.name, self.owner, Sla(**self.sla.model_dump()) if self.sla else None)
 
     @property
     def landing(self) -> str:
@@ -350,7 +377,13 @@ class Source(Declared):
         return ", ".join(f"`{name}` {type_}" for name, type_ in self.fields.items())
 
 
-MODELS: Mapping[Location, type[BaseModel]] = {(): Source, ("silver",): SilverMapping, ("event_time",): TimeText, ("pull",): Pull}
+MODELS: Mapping[Location, type[BaseModel]] = {
+    (): Source,
+    ("silver",): SilverMapping,
+    ("event_time",): TimeText,
+    ("pull",): Pull,
+    ("sla",): SourceSla,
+}
 
 
 def read_source(path: Path) -> tuple[Source | None, list[Mistake]]:

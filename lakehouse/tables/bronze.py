@@ -5,7 +5,7 @@ Does not belong here: typed business columns (silver), or how a record is read.
 
 from __future__ import annotations
 
-from lakehouse.tables.model import Column, Table
+from lakehouse.tables.model import Column, Sla, Table
 
 PLACE = (
     Column("_source_file", "string", "Key of the landed file in the landing bucket.", required=True),
@@ -44,7 +44,7 @@ BRONZE_COLUMNS = (
 )
 
 
-def bronze_table(source: str, owner: str) -> Table:
+def bronze_table(source: str, owner: str, sla: Sla | None = None) -> Table:
     """The bronze table of a source."""
     return Table(
         name=f"bronze.{source}",
@@ -53,6 +53,7 @@ def bronze_table(source: str, owner: str) -> Table:
         key=("tenant_id", "event_id", "raw_hash"),
         partition_by=("_ingest_date",),
         owner=owner,
+        sla=sla,
     )
 
 
