@@ -18,6 +18,7 @@ from lakehouse.errors import InfrastructureError
 from lakehouse.incidents.graph import Graph
 from lakehouse.incidents.tracker import Change, Tracker
 from lakehouse.monitoring import attempts, inputs, promises, verdicts
+from lakehouse.monitoring.feedback import marked_as_expected
 from lakehouse.monitoring.series import Anomaly, SeriesWatch, as_symptom
 from lakehouse.monitoring.symptoms import Symptom
 from lakehouse.ops.store import Reader, Row, Writer
@@ -90,6 +91,7 @@ class Watch:
         return changes
 
     def _symptoms(self, now: datetime) -> list[Symptom]:
+        self._writer.append("ops.anomalies", marked_as_expected(self._reader, now))
         anomalies = self._series.judge(now)
         self._writer.append("ops.anomalies", self._new(anomalies, now))
         evaluations = promises.evaluate(promises.Facts.read(self._reader, now), self.sources)
@@ -119,8 +121,8 @@ class Watch:
     def _new(self, anomalies: Sequence[Anomaly], now: datetime) -> list[Row]:
         """The anomalies that have not been recorded yet, as rows of ops.anomalies: one for each series and bucket."""
         known = {tuple(row.values()) for row in self._reader.rows(RECORDED, [now])}
-        found = [a for a in anomalies if (a.table_name, a.tenant_id, a.metric, a.dimension, a.bucket_start) not in known]
-        left_out = ("pipeline", "since", "run_id")
+        found = [a for a in anomalies if (a.pipeline, a.table_name, a.tenant_id, a.metric, a.dimension, a.bucket_start) not in known]
+        left_out = ("since", "run_id")
         return [
             {**{k: v for k, v in asdict(a).items() if k not in left_out}, "verdict": "anomalous", "actor": EVALUATOR, "judged_at": now}
             for a in found
@@ -128,6 +130,6 @@ class Watch:
 
 
 RECORDED = """
-select table_name, tenant_id, metric, dimension, bucket_start from ops.anomalies
+select pipeline, table_name, tenant_id, metric, dimension, bucket_start from ops.anomalies
 where bucket_start > $1::timestamptz - interval 5 days and actor = 'evaluator'
 """

@@ -17,6 +17,7 @@ import duckdb
 import pyarrow as pa
 
 from lakehouse.monitoring.series_sql import (
+    ACCEPTED,
     BASELINE_SHARES,
     BASELINE_VOLUMES,
     HISTORY,
@@ -98,8 +99,10 @@ class SeriesWatch:
     def judge(self, now: datetime) -> list[Anomaly]:
         """The series that are out of their bands at a time (UTC)."""
         self._renew_baseline(now)
-        as_of = (self._reader.rows(NEWEST, [now])[0], self._rows(LAST_HOURS, now), self._baseline_at)
+        accepted = self._reader.query(ACCEPTED, [now])
+        as_of = (self._reader.rows(NEWEST, [now])[0], self._rows(LAST_HOURS, now), self._baseline_at, accepted.to_pylist())
         if as_of != self._judged_as_of:
+            self._put("accepted", accepted)
             self._put("recent", self._reader.query(RECENT, [now]))
             found = [*self._rows(JUDGED_VOLUMES, now), *self._rows(JUDGED_SHARES, now)]
             self._judged = [Anomaly(**row) for row in found if row["direction"] in KIND_OF_METRIC[row["metric"]]]

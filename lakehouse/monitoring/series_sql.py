@@ -35,6 +35,17 @@ LAST_HOURS = """
 select pipeline, table_name, date_trunc('hour', {now} - to_seconds(grace_s)) as until from grace order by all
 """
 
+ACCEPTED = """
+select pipeline, table_name, tenant_id, metric, dimension,
+       max_by(observed, judged_at) as observed, max_by(expected, judged_at) as expected
+from ops.anomalies where verdict = 'expected' and judged_at > $1::timestamptz - interval 14 days and judged_at <= $1 group by all
+"""
+"""What people have marked as expected: until weeks have shown it, it is what a series is compared with."""
+_IS_ACCEPTED = """
+    left join accepted as a on a.pipeline = {of}.pipeline and a.table_name = {of}.table_name and a.metric = {metric}
+      and a.tenant_id is not distinct from {of}.tenant_id and a.dimension is not distinct from {dimension}
+"""
+
 _COUNTS = """
     select
         pipeline, table_name, tenant_id, bucket_start as hour,
@@ -138,7 +149,8 @@ ends as (
     select pipeline, table_name, date_trunc('hour', {{now}} - to_seconds(grace_s)) - interval 1 hour as last_hour from grace
 ),
 now_ as (
-    select e.pipeline, e.table_name, e.tenant_id, e.window_h, e.expected, e.spread, n.last_hour,
+    select e.pipeline, e.table_name, e.tenant_id, e.window_h, e.spread, n.last_hour,
+           e.expected * coalesce(any_value(a.observed / a.expected), 1) as expected,
            coalesce(sum(s.volume), 0) as observed, max(s.run_id) as run_id
     from volume_expected as e
     join volume_state as v on v.pipeline = e.pipeline and v.table_name = e.table_name and v.tenant_id is not distinct from e.tenant_id
@@ -146,9 +158,10 @@ now_ as (
     left join series as s
       on s.pipeline = e.pipeline and s.table_name = e.table_name and s.tenant_id is not distinct from e.tenant_id
      and s.hour <= n.last_hour and s.hour > n.last_hour - to_hours(e.window_h)
+    {_IS_ACCEPTED.format(of="e", metric="'rows'", dimension="null")}
     where v.reason is null and e.expected >= {{least_expected}}
       and e.hour_of_week = (epoch(n.last_hour) / 3600)::bigint % 168
-    group by all
+    group by e.pipeline, e.table_name, e.tenant_id, e.window_h, e.spread, n.last_hour, e.expected
 ),
 scored as (
     select *, 2 * sqrt(observed + 0.375) as root, 2 * sqrt(expected + 0.375) as usual_root,
@@ -248,11 +261,12 @@ current as (
     qualify row_number() over (partition by pipeline, table_name, tenant_id, metric, dimension order by window_h) = 1
 ),
 scored as (
-    select c.*, c.k / c.n as observed, e.expected, e.spread,
-           sqrt(c.n * e.expected * (1 - e.expected) + 0.25) * e.spread / c.n as unit
+    select c.*, c.k / c.n as observed, coalesce(a.observed, e.expected) as expected, e.spread,
+           sqrt(c.n * coalesce(a.observed, e.expected) * (1 - coalesce(a.observed, e.expected)) + 0.25) * e.spread / c.n as unit
     from current as c join share_expected as e on e.pipeline = c.pipeline and e.table_name = c.table_name and e.tenant_id = c.tenant_id
       and e.metric = c.metric and e.dimension is not distinct from c.dimension
     join volume_state as v on v.pipeline = c.pipeline and v.table_name = c.table_name and v.tenant_id = c.tenant_id
+    {_IS_ACCEPTED.format(of="c", metric="c.metric", dimension="c.dimension")}
     where v.reason is null
 )
 select

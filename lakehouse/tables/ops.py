@@ -131,6 +131,7 @@ ANOMALIES = Table(
     name="ops.anomalies",
     description="Verdicts on series of measurements, a row where one changes: a bucket out of its band, or why a series is not judged.",
     columns=(
+        Column("pipeline", "string", "Name of the pipeline.", required=True),
         Column("table_name", "string", "Table that was measured.", required=True),
         Column("tenant_id", "string", "Tenant of the series; null for all tenants together."),
         Column("metric", "string", "What was measured.", required=True),

@@ -103,3 +103,23 @@ def test_a_batch_that_was_measured_twice_counts_once() -> None:
         return {(s.kind, s.table, s.tenant, s.dimension) for s in map(as_symptom, SeriesWatch(store).judge(FAULT + timedelta(hours=2)))}
 
     assert measured_twice() == set()
+
+
+def test_what_a_person_marks_as_expected_is_what_the_series_is_compared_with_from_then_on() -> None:
+    def halved_and_then_gone(tenant: str, hour: datetime, counts: Row) -> Row:
+        if tenant != "large" or hour < FAULT:
+            return counts
+        return {name: count // (4 if hour < FAULT + timedelta(hours=5) else 40) for name, count in counts.items()}
+
+    store = FactStore(Clock(FAULT + timedelta(hours=3)))
+    for row in measurements(22, halved_and_then_gone):
+        store.record("ops.metrics", row["recorded_at"], [{k: v for k, v in row.items() if not k.startswith("recorded")}])
+    watch, at = SeriesWatch(store), FAULT + timedelta(hours=3, minutes=20)
+    found = watch.judge(at)
+    assert {(a.tenant_id, a.metric) for a in found} == {("large", "rows")}
+    told = ("pipeline", "table_name", "tenant_id", "metric", "dimension", "bucket_start", "bucket_s", "observed", "expected")
+    verdict = {"verdict": "expected", "actor": "ann", "judged_at": at}
+    store.record("ops.anomalies", at, [{**{name: getattr(a, name) for name in told}, **verdict} for a in found])
+    assert watch.judge(at + timedelta(minutes=1)) == []
+    later = watch.judge(FAULT + timedelta(hours=8, minutes=20))
+    assert {(a.tenant_id, a.metric) for a in later} == {("large", "rows")}
