@@ -50,25 +50,28 @@ class StoreDown:
         """The store did not answer at a time (UTC): from the second time on, every channel that is open is told, once."""
         outage = self._read()
         if outage is None:
-            self._write({"since": now.isoformat(), "problem": problem, "attempts": {}, "told": []})
+            self._write({"since": now.isoformat(), "problem": problem, "is_opened": False, "attempts": {}, "told": []})
             return
         incident = self._incident(outage)
+        if not outage["is_opened"]:
+            outage["is_opened"] = self._record(incident, "opened", now)
         for channel in self._channels:
             if channel.name not in outage["told"] and channel.is_open(now):
                 self._tell(channel, incident, outage, now)
         self._write(outage)
 
     def over(self, now: datetime) -> None:
-        """The store answers: what happened meanwhile is told to the tables; the message that it is over follows from them."""
+        """The store answers: the message that it is over follows from the tables."""
         outage = self._read()
         if outage is None:
             return
-        if outage["attempts"]:
-            incident = {name: value for name, value in self._incident(outage).items() if name not in ("state", "resolved_at")}
-            about = {**incident, "actor": "evaluator"}
-            opened = {**about, "event": "opened", "happened_at": datetime.fromisoformat(outage["since"])}
-            self._writer.append("ops.incident_events", [opened, {**about, "event": "resolved", "happened_at": now}])
+        if outage["is_opened"]:
+            self._record(self._incident(outage), "resolved", now)
         self._file.unlink()
+
+    def _record(self, incident: Mapping[str, Any], event: str, now: datetime) -> bool:
+        """Tell the tables; while they cannot be reached it waits in the spool."""
+        return self._writer.append("ops.incident_events", [{**incident, "event": event, "happened_at": now, "actor": "evaluator"}])
 
     def _tell(self, channel: Channel, incident: Mapping[str, Any], outage: dict[str, Any], now: datetime) -> None:
         tried = outage["attempts"].get(channel.name, {"n": 0, "at": "1970-01-01T00:00:00+00:00"})

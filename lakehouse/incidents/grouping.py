@@ -134,7 +134,7 @@ def _is_alike(symptom: Symptom, root: Symptom) -> bool:
         return infrastructure_of(symptom) == infrastructure_of(root)
     if symptom.kind is not root.kind or root.kind in (Kind.CHANNEL_DEAD, Kind.SERVER_DOWN, Kind.EVALUATOR_DOWN):
         return False
-    if root.kind is Kind.VOLUME_LOW and root.tenant is None:
+    if root.kind is Kind.MISSING or (root.kind is Kind.VOLUME_LOW and root.tenant is None):
         return True
     is_own = root.kind in (Kind.VOLUME_LOW, Kind.VOLUME_HIGH) and symptom.tenant != root.tenant
     return symptom.pipeline == root.pipeline and not is_own
