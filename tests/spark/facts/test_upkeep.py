@@ -8,7 +8,6 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from deltalake import write_deltalake
 
-from assets.automation import FACTS_CRON, MAINTENANCE_CRON
 from assets.definitions import build
 from jobs.context import Context
 from jobs.maintenance import HISTORY_KEPT, clear_facts, compact_facts, expire_landed_copies, forget_history
@@ -17,6 +16,7 @@ from lakehouse.delta_rs import open_table, table_uri
 from lakehouse.ops.runs import Run
 from lakehouse.ops.store import OpsReader, OpsWriter
 from lakehouse.ops.upkeep import OPEN_DAY_FILES
+from lakehouse.schedules import FACT_MAINTENANCE, MAINTENANCE
 from lakehouse.settings import Settings
 from lakehouse.sources import load_sources
 from lakehouse.store import delta_rs_options, s3_client
@@ -99,5 +99,5 @@ def test_what_is_removed_is_recorded_with_its_count(context: Context) -> None:
 
 def test_facts_are_compacted_hourly_and_tables_nightly(context: Context) -> None:
     schedules = build(load_sources(context.settings)).schedules or []
-    assert {s.job_name: s.cron_schedule for s in schedules} == {"maintenance": MAINTENANCE_CRON, "fact_maintenance": FACTS_CRON}
-    assert FACTS_CRON.split()[1:] == ["*"] * 4
+    assert {s.job_name: s.cron_schedule for s in schedules} == {"maintenance": MAINTENANCE.cron, "fact_maintenance": FACT_MAINTENANCE.cron}
+    assert FACT_MAINTENANCE.cron.split()[1:] == ["*"] * 4
