@@ -67,6 +67,12 @@ class Settings(BaseSettings):
     geoip_database: Path | None = None
     """A database in MaxMind's format (`.mmdb`) that tells where addresses are; what has no place of its own has none without it."""
 
+    openlineage_url: str | None = None
+    """Where `lakehouse lineage export` sends run events; its path is OpenLineage's own where it names none."""
+    openlineage_api_key: SecretStr | None = None
+    openlineage_namespace: str = "clearlake"
+    """Namespace of the jobs in these events; another one for each instance that sends to the same place."""
+
     evaluation_interval_s: float = 10.0
 
     sources_dirs: tuple[Path, ...] = (SHIPPED_SOURCES,)

@@ -23,7 +23,7 @@ from lakehouse.tables.gold.common import (
     USERS,
     count,
 )
-from lakehouse.tables.model import Column, Definition, Reach, Table
+from lakehouse.tables.model import Column, Definition, Reach, Reads, Table
 from lakehouse.tables.silver import AUTH_METHODS, DEVICES
 
 USER_DAYS = Table(
@@ -44,7 +44,7 @@ USER_DAYS = Table(
     key=("tenant_id", "project_id", "day", "user_key"),
     partition_by=("day",),
     recomputed_by="day",
-    inputs=("silver.auth_events",),
+    reads={"silver.auth_events": Reads({}, ())},
     sla=FRESH,
     definition=Definition(
         formula=f"{MEASURED} `attempts = count(*)`, `successes = count_if(outcome = 'success')`, by tenant, project, day in the "
@@ -75,7 +75,7 @@ AUTH_DAILY = Table(
     key=("tenant_id", "project_id", "day", "auth_method"),
     partition_by=("day",),
     recomputed_by="day",
-    inputs=("silver.auth_events",),
+    reads={"silver.auth_events": Reads({}, ())},
     sla=FRESH,
     definition=Definition(
         formula=f"{MEASURED} `attempts = successes + failures`; `users = count(distinct user_key)`.",
@@ -100,7 +100,7 @@ AUTH_HOURLY = Table(
     ),
     key=("tenant_id", "project_id", "hour"),
     recomputed_by="event_date",
-    inputs=("silver.auth_events",),
+    reads={"silver.auth_events": Reads({}, ())},
     sla=FRESH,
     definition=Definition(
         formula=f"{MEASURED} By tenant, project and `date_trunc('hour', event_time)` in UTC.",
@@ -134,7 +134,7 @@ SIGNIN_FUNNEL_DAILY = Table(
     ),
     key=("tenant_id", "project_id", "day", "auth_method"),
     recomputed_by="day",
-    inputs=("silver.auth_events",),
+    reads={"silver.auth_events": Reads({}, ())},
     reach=Reach(before=timedelta(hours=2 * FLOW_HOURS), after=timedelta(hours=3 * FLOW_HOURS)),
     sla=FRESH,
     definition=Definition(
@@ -171,7 +171,7 @@ FAILURE_REASONS_DAILY = Table(
     ),
     key=("tenant_id", "project_id", "day", "auth_method", "failure_reason"),
     recomputed_by="day",
-    inputs=("silver.auth_events",),
+    reads={"silver.auth_events": Reads({}, ())},
     sla=FRESH,
     definition=Definition(
         formula=f"{MEASURED} `failures = count_if(outcome = 'failure')`, `users = count(distinct user_key)` of these, by "
@@ -202,7 +202,7 @@ PLACES_AND_DEVICES_DAILY = Table(
     ),
     key=("tenant_id", "project_id", "day", "country", "country_reason", "device"),
     recomputed_by="day",
-    inputs=("silver.auth_events",),
+    reads={"silver.auth_events": Reads({}, ())},
     sla=FRESH,
     definition=Definition(
         formula=f"{MEASURED} By country and device. The country is the source's own, else that of the address in the operator's GeoIP "

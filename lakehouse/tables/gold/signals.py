@@ -10,7 +10,7 @@ from datetime import timedelta
 
 from lakehouse.tables.bronze import TENANT_ID
 from lakehouse.tables.gold.common import MEASURED, PROJECT_ID, count
-from lakehouse.tables.model import Column, Definition, Reach, Table
+from lakehouse.tables.model import Column, Definition, Reach, Reads, Table
 
 BRUTE_FORCE_FAILURES = 10
 BRUTE_FORCE_WINDOW = timedelta(minutes=10)
@@ -74,7 +74,7 @@ SECURITY_SIGNALS = Table(
     ),
     key=("tenant_id", "project_id", "signal", "subject", "event_date"),
     recomputed_by="event_date",
-    inputs=("silver.auth_events", "gold.user_features_daily"),
+    reads={"silver.auth_events": Reads({}, ()), "gold.user_features_daily": Reads({}, ())},
     reach=Reach(before=BURST_WINDOW, after=max(2 * BURST_WINDOW, TRAVEL_WINDOW, DAY_WINDOW)),
     definition=Definition(
         formula=f"{MEASURED} All times are event times in UTC, whatever the order of arrival; *within* a time means less than it apart. "

@@ -9,7 +9,7 @@ from datetime import timedelta
 
 from lakehouse.tables.bronze import TENANT_ID
 from lakehouse.tables.gold.common import DAY, FRESH, PROJECT_ID, SUCCESSES, TIME_ZONE, count
-from lakehouse.tables.model import Column, Definition, Reach, Table
+from lakehouse.tables.model import Column, Definition, Reach, Reads, Table
 
 WEEK_DAYS = 7
 MONTH_DAYS = 30
@@ -28,7 +28,7 @@ ACTIVE_USERS_DAILY = Table(
     ),
     key=("tenant_id", "project_id", "day"),
     recomputed_by="day",
-    inputs=("gold.user_days",),
+    reads={"gold.user_days": Reads({}, ())},
     reach=Reach(after=timedelta(days=MONTH_DAYS - 1)),
     sla=FRESH,
     definition=Definition(
@@ -72,7 +72,7 @@ USER_FEATURES_DAILY = Table(
     key=("tenant_id", "project_id", "day", "user_key"),
     partition_by=("day",),
     recomputed_by="day",
-    inputs=("gold.user_days",),
+    reads={"gold.user_days": Reads({}, ())},
     reach=Reach(after=None, of_users=True),
     sla=FRESH,
     definition=Definition(
@@ -105,7 +105,7 @@ RETENTION_WEEKLY = Table(
     ),
     key=("tenant_id", "project_id", "cohort_week", "week"),
     recomputed_by="week",
-    inputs=("gold.user_features_daily",),
+    reads={"gold.user_features_daily": Reads({}, ())},
     reach=Reach(after=None),
     sla=FRESH,
     definition=Definition(
@@ -141,7 +141,7 @@ USAGE_AND_BILLING_MONTHLY = Table(
     ),
     key=("tenant_id", "project_id", "month"),
     recomputed_by="month",
-    inputs=("gold.user_features_daily", "gold.auth_daily", "silver.billing_subscriptions"),
+    reads={"gold.user_features_daily": Reads({}, ()), "gold.auth_daily": Reads({}, ()), "silver.billing_subscriptions": Reads({}, ())},
     sla=FRESH,
     definition=Definition(
         formula="Usage: `attempts` and `successes` are sums of `gold.auth_daily` over the days of the month; `monthly_active_users` are "
