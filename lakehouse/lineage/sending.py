@@ -68,6 +68,4 @@ def _explained(error: requests.RequestException, host: str, sent: int) -> Lakeho
         return InfrastructureError(f"{host} {said} {after}", next_step="export again: an event that arrives twice changes nothing")
     if status in WRONG_KEY:
         return ConfigurationError(f"{host} refused the key ({status}) {after}", next_step=f"set {KEY}")
-    return ConfigurationError(
-        f"{host} refused an event ({status}) {after}", next_step="see whether that is its OpenLineage API"
-    )
+    return ConfigurationError(f"{host} refused an event ({status}) {after}", next_step="see whether that is its OpenLineage API")
