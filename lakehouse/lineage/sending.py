@@ -64,7 +64,8 @@ def _explained(error: requests.RequestException, host: str, sent: int) -> Lakeho
     after = f"after {sent:,} events"
     status = error.response.status_code if error.response is not None else None
     if status is None or status >= SERVER_ERROR:
-        said = f"answered {status}" if status else f"did not answer ({type(error).__name__})"
+        has_answered = status or isinstance(error, requests.exceptions.RetryError)
+        said = "answered that it cannot, time after time," if has_answered else f"did not answer ({type(error).__name__})"
         return InfrastructureError(f"{host} {said} {after}", next_step="export again: an event that arrives twice changes nothing")
     if status in WRONG_KEY:
         return ConfigurationError(f"{host} refused the key ({status}) {after}", next_step=f"set {KEY}")
