@@ -14,9 +14,11 @@ from pyspark.sql import DataFrame
 Columns = frozenset[tuple[str, str]]
 """Inputs and columns of theirs."""
 NONE: Columns = frozenset()
-DEFINED = re.compile(r" AS \S+#(\d+)L?$")
+DEFINED = re.compile(r" AS (\S+)#(\d+)L?$")
 ID = re.compile(r"#(\d+)")
 NAMED = re.compile(r"(\w+)#(\d+)L?$")
+BY_NAME = re.compile(r"lateralAliasReference\(`?(\w+)`?\)")
+"""A column that is defined before in the same select may stand in a plan without its id."""
 WIDE = "spark.sql.debug.maxToStringFields"
 
 
@@ -71,6 +73,7 @@ class _Reading:
     def __init__(self, inputs: Mapping[str, tuple[str, ...]]) -> None:
         self._inputs = {columns: name for name, columns in inputs.items()}
         self._from: dict[str, Columns] = {}
+        self._named: dict[str, Columns] = {}
         self._rows: Columns = NONE
 
     def read(self, root: _Node) -> MadeFrom:
@@ -79,7 +82,8 @@ class _Reading:
         return MadeFrom({found[1]: self._from.get(found[2], NONE) for found in names if found}, self._rows)
 
     def _of(self, text: str) -> Columns:
-        return NONE.union(*(self._from.get(number, NONE) for number in ID.findall(text)))
+        named = (self._named[name] for name in BY_NAME.findall(text))
+        return NONE.union(*(self._from.get(number, NONE) for number in ID.findall(text)), *named)
 
     def _visit(self, node: _Node) -> list[str]:
         """Note what the columns of a node are made from. Returns their ids in order."""
@@ -122,8 +126,8 @@ class _Reading:
         found = DEFINED.search(item)
         if found is None:
             return ID.findall(item)[-1]
-        self._from[found[1]] = self._of(_without_windows(item[: found.start()]))
-        return found[1]
+        self._from[found[2]] = self._named[found[1]] = self._of(_without_windows(item[: found.start()]))
+        return found[2]
 
     def _generated(self, text: str, listed: str, below: list[str]) -> list[str]:
         read = self._of(text.removesuffix(f"[{listed}]"))
