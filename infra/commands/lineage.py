@@ -6,9 +6,10 @@ Does not belong here: finding or rendering it (lakehouse.lineage).
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from itertools import groupby
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Annotated, Any
 
@@ -66,8 +67,14 @@ def show(name: Annotated[str, typer.Argument(metavar="TABLE[.COLUMN]")], as_json
         return
     answers().print(_shown(before, "made from"))
     if deciders:
-        answers().print(f"  which rows there are, is decided by {', '.join(map(str, deciders))}", soft_wrap=True)
+        answers().print(f"  which rows there are, is decided by {_by_table(deciders)}", soft_wrap=True)
     answers().print(_shown(after, "goes into"))
+
+
+def _by_table(columns: Iterable[Node]) -> str:
+    """Columns, in their order, behind the name of their table."""
+    grouped = groupby(columns, key=lambda node: node.table)
+    return "; ".join(f"{table} ({', '.join(str(node.column) for node in those)})" for table, those in grouped)
 
 
 def _node(name: str) -> Node:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from typing import Any
 
 import pytest
@@ -22,13 +23,14 @@ from tests.lake import SOURCE, TestLake, event
 from tests.unit.lineage.schemas import broken
 
 DAY = "2023-08-14"
+TENANT = f"lineage-{uuid.uuid4().hex[:8]}"
 BRONZE, SILVER, GOLD = f"bronze.{SOURCE}", "silver.auth_events", "gold.auth_daily"
 Row = dict[str, Any]
 
 
 def moved(lake: TestLake, name: str, source: Source | None = None) -> Context:
     """A run of its own that takes one file to gold."""
-    lake.land("lineage", name, [event(len(name), "lineage", DAY)])
+    lake.land(TENANT, name, [event(len(name), TENANT, DAY)])
     run = lake.new_run()
     declared = source or run.sources[SOURCE]
     ingest(run, declared)
@@ -76,7 +78,7 @@ def test_every_arrow_has_the_versions_that_were_read_and_written(lake: TestLake,
     before: dict[str, int] = {}
     for run, name in zip(runs, ("a.jsonl", "bb.jsonl", "ccc.jsonl"), strict=True):
         found = tables(edges(lake, run))
-        key = f"{SOURCE}/date=2026-06-01/tenant=lineage/{name}"
+        key = f"{SOURCE}/date=2026-06-01/tenant={TENANT}/{name}"
         assert set(found) == {(key, BRONZE), (BRONZE, SILVER), (SILVER, GOLD)}
         assert found[key, BRONZE][0] is None
         assert found[BRONZE, SILVER][0] == found[key, BRONZE][1]

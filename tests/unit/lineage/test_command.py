@@ -70,7 +70,7 @@ def test_a_column_is_followed_through_the_tables(monkeypatch: pytest.MonkeyPatch
         "silver.auth_events.outcome",
         f"{BRONZE}.raw",
         f"landing.{SOURCE}",
-        "which rows there are, is decided by silver.auth_events.phase",
+        "which rows there are, is decided by silver.auth_events (phase)",
         "gold.auth_daily.successes goes into",
         "gold.usage_and_billing_monthly.successes",
     ]
