@@ -85,7 +85,7 @@ def test_without_a_key_none_is_sent(endpoint: Endpoint) -> None:
     [
         (403, ConfigurationError, "refused the key (403)"),
         (422, ConfigurationError, "refused an event (422)"),
-        (503, InfrastructureError, ""),
+        (503, InfrastructureError, "answered that it cannot"),
     ],
 )
 def test_a_refusal_says_what_to_do_and_tells_no_secret(endpoint: Endpoint, status: int, kind: type[LakehouseError], told: str) -> None:
