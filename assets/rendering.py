@@ -11,8 +11,9 @@ import dagster as dg
 
 from dq_checks import CheckResult, Verdict, contract_for
 from lakehouse.delta import DeltaLog, address
+from lakehouse.lineage.columns import ColumnEdge
 from lakehouse.settings import settings
-from lakehouse.sources import FILLED_BY_THE_LAKE, Source
+from lakehouse.sources import Source
 from lakehouse.tables import Table
 
 CHECK_SEVERITY = {"block": dg.AssetCheckSeverity.ERROR, "slice": dg.AssetCheckSeverity.ERROR}
@@ -81,25 +82,12 @@ def _description(declared: Table) -> str:
     return f"{declared.description}\n\n**Formula.** {declared.definition.formula}\n\n**Late data.** {declared.definition.late_data}"
 
 
-def same_name_lineage(declared: Table, upstream: Iterable[Table]) -> dict[str, list[dg.TableColumnDep]]:
-    """Columns that pass through from an input under their own name."""
-    inputs = list(upstream)
-    return {
-        c.name: [dg.TableColumnDep(key_of(t.name), c.name) for t in inputs if c.name in t.column_names]
-        for c in declared.columns
-        if any(c.name in t.column_names for t in inputs)
-    }
-
-
-def silver_lineage(declared: Table, sources: Iterable[Source]) -> dict[str, list[dg.TableColumnDep]]:
-    """Silver columns from bronze's own columns where they pass through, else from the record's text."""
+def column_deps(edges: Iterable[ColumnEdge]) -> dict[str, list[dg.TableColumnDep]]:
+    """Column edges as Dagster takes them; it has no place for those that decide which rows there are."""
     found: dict[str, list[dg.TableColumnDep]] = {}
-    for source in sources:
-        for column in declared.columns:
-            passes = column.name in FILLED_BY_THE_LAKE and column.name in source.bronze.column_names
-            if passes or column.name in source.silver.columns:
-                dep = dg.TableColumnDep(key_of(source.bronze.name), column.name if passes else "raw")
-                found.setdefault(column.name, []).append(dep)
+    for edge in sorted(edges, key=str):
+        if edge.output_column is not None:
+            found.setdefault(edge.output_column, []).append(dg.TableColumnDep(key_of(edge.input_name), edge.input_column))
     return found
 
 

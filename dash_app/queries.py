@@ -156,7 +156,7 @@ limit {LOG_LINES}
 LINEAGE = """
 select output_name, output_version, input_name, input_version
 from ops.lineage_edges
-where run_id = ?
+where run_id = ? and input_column is null and output_column is null
 order by all
 """
 

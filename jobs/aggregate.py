@@ -24,6 +24,7 @@ from jobs.places import places_of
 from jobs.reach import AUTH_EVENTS, Work, days_of, days_to_read, plan, zones
 from lakehouse import failpoints
 from lakehouse.delta import DeltaLog, DeltaLogs, replace
+from lakehouse.lineage.columns import columns_of_gold
 from lakehouse.ops.runs import Facts
 from lakehouse.spark import checkpoint, tune
 from lakehouse.tables import Table, table
@@ -128,8 +129,9 @@ def _publish(context: Context, work: Work, facts: Facts) -> None:
     after = DeltaLog(context.settings, declared)
     facts.version_before, facts.version_after = work.logs[declared].version, after.version
     if commit := after.commit_of(work.transaction, work.version):
+        facts.version_after = commit.version
         inserted = commit.count("numOutputRows") - commit.count("numCopiedRows")
         facts.add(rows_inserted=inserted, rows_updated=0, rows_deleted=commit.count("numDeletedRows"))
         facts.bytes_written, facts.files_written = commit.count("numOutputBytes"), commit.count("numFiles")
     audit(context, PIPELINE, declared, view, Stage.TABLE, facts, {})
-    lineage(context, declared.name, after.version, dict(work.versions))
+    lineage(context, declared.name, facts.version_after, dict(work.versions), columns_of_gold(declared))

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
-from datetime import date
+from datetime import UTC, date, datetime
 
 from pyspark.sql import DataFrame
 
@@ -17,7 +17,9 @@ from dq_checks import CheckResult, Contract, Outcome, Stage, Verdict, contract_f
 from jobs.context import Context
 from jobs.days import at_least_on
 from lakehouse.delta import Changes, DeltaLog
-from lakehouse.errors import DataError
+from lakehouse.errors import DataError, InfrastructureError
+from lakehouse.lineage.columns import ColumnEdge
+from lakehouse.lineage.recorded import TOLD_AGAIN_AFTER, Told, by_pair, told_since, untold
 from lakehouse.ops.runs import Facts
 from lakehouse.spark import is_small, kept, show
 from lakehouse.tables import Table
@@ -116,12 +118,30 @@ def _touched(declared: Table, changes: Changes) -> list[date] | None:
     return [date.fromisoformat(str(value)) for value in sorted(map(str, values))]
 
 
-def lineage(context: Context, output: str, version: int, inputs: Mapping[str, int | None]) -> None:
-    """Record what a table's version was made from: tables with the version read, landed files with None."""
-    context.writer.append(
-        "ops.lineage_edges",
-        [
-            {"run_id": context.run.run_id, "input_name": name, "input_version": read, "output_name": output, "output_version": version}
-            for name, read in inputs.items()
-        ],
-    )
+def lineage(context: Context, output: str, version: int, inputs: Mapping[str, int | None], columns: Iterable[ColumnEdge] = ()) -> None:
+    """Record what a table's version was made from, in one append.
+
+    Args:
+        inputs: tables with the version read, landed files with None.
+        columns: which columns of the inputs its columns are made from; what was told of late, and is still so, is not told again.
+    """
+    known = _told(context) if columns else {}
+    told = untold(known, by_pair(output, columns))
+    edges = [(name, None, None) for name in inputs] + [edge for edges in told.values() for edge in sorted(edges, key=str)]
+    written = {"run_id": context.run.run_id, "output_name": output, "output_version": version}
+    context.writer.append("ops.lineage_edges", [
+        {**written, "input_name": name, "input_version": inputs[name], "input_column": read, "output_column": made}
+        for name, read, made in edges
+    ])  # fmt: skip
+    known.update(told)
+
+
+def _told(context: Context) -> Told:
+    """The column edges that were told of late; none where the facts cannot be read, for then it does no harm to tell them again."""
+    if "told columns" not in context.kept:
+        try:
+            context.kept["told columns"] = told_since(context.reader, (datetime.now(UTC) - TOLD_AGAIN_AFTER).date())
+        except InfrastructureError:
+            context.kept["told columns"] = {}
+    known: Told = context.kept["told columns"]
+    return known

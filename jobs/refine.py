@@ -5,6 +5,7 @@ Does not belong here: what a source's fields mean (assets/sources), or how a row
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -29,6 +30,7 @@ from lakehouse import failpoints
 from lakehouse.delta import TRANSACTION_VERSION, Commit, DeltaLog, append, identifier, qualified, quoted, replace, run_once
 from lakehouse.errors import ConfigurationError
 from lakehouse.ledger import Batch, Release, State
+from lakehouse.lineage.columns import columns_of_silver
 from lakehouse.ops.runs import Facts
 from lakehouse.sources import COPY, Source
 from lakehouse.spark import checkpoint, computed_once, kept, show, tune
@@ -157,11 +159,15 @@ def _bronze_rows(context: Context, source: Source, batch_id: str) -> DataFrame:
 def _publish(context: Context, source: Source, portion: Portion, facts: Facts) -> None:
     declared = table(source.silver.table)
     facts.batch_id = portion.batch_id
+    read = DeltaLog(context.settings, source.bronze).version
+    facts.input_versions = json.dumps({source.bronze.name: read})
     log = DeltaLog(context.settings, declared)
     is_committed = log.commit_of(portion.transaction) is not None
     counts = SilverCounts() if is_committed else _publish_staged(context, source, declared, portion, log, facts)
     failpoints.reached(failpoints.PUBLISHED)
     _fill(context, source, declared, portion, counts, facts)
+    if facts.version_after is not None:
+        lineage(context, declared.name, facts.version_after, {source.bronze.name: read}, columns_of_silver(source))
 
 
 def _publish_staged(context: Context, source: Source, declared: Table, portion: Portion, log: DeltaLog, facts: Facts) -> SilverCounts:
@@ -450,7 +456,6 @@ def _fill(context: Context, source: Source, declared: Table, portion: Portion, c
     facts.files_written = commit.count("numFiles") or commit.count("numTargetFilesAdded")
     judge_published(context, source.name, declared, facts, log, commit.version - 1)
     agree(f"{declared.name}, {portion.transaction}", counts.inserted + counts.updated, _rows_committed(commit))
-    lineage(context, declared.name, commit.version, {source.bronze.name: DeltaLog(context.settings, source.bronze).version})
 
 
 def _rows_committed(commit: Commit) -> int:

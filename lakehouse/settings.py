@@ -99,6 +99,12 @@ class Settings(BaseSettings):
     heartbeat_url: SecretStr | None = None
     """Asked for at each round that went well: an outside dead-man's switch tells when it no longer is."""
 
+    openlineage_url: str | None = None
+    """Where `lakehouse lineage export` sends run events; its path is OpenLineage's own where it names none."""
+    openlineage_api_key: SecretStr | None = None
+    openlineage_namespace: str = "clearlake"
+    """Namespace of the jobs in these events; another one for each instance that sends to the same place."""
+
     sources_dirs: tuple[Path, ...] = (SHIPPED_SOURCES,)
     loaded_sources: Path | None = None
     """Declarations in the place of all others; set in Dagster's processes only (infra.loaded_sources)."""

@@ -15,6 +15,7 @@ GROUPS = tuple(sorted(module.name for module in iter_modules(__path__)))
 QUICK = {
     **dict.fromkeys(("up", "down", "status", "logs", "restart", "destroy"), "stack"),
     "doctor": "doctor",
+    "lineage": "lineage",
     "sql": "sql",
     "sources": "sources",
     "alerts": "alerts",

@@ -9,7 +9,7 @@ from lakehouse.errors import ConfigurationError
 from lakehouse.tables import bronze, ops, silver
 from lakehouse.tables.bronze import bronze_table
 from lakehouse.tables.gold import sign_ins, signals, users
-from lakehouse.tables.model import Column, Definition, Layer, Reach, Sla, Table
+from lakehouse.tables.model import Column, Definition, Layer, Reach, Reads, Sla, Table
 
 TABLES: dict[str, Table] = {
     declared.name: declared
@@ -31,4 +31,4 @@ def table(name: str) -> Table:
     return TABLES[name]
 
 
-__all__ = ["SPARK_LAYERS", "TABLES", "Column", "Definition", "Layer", "Reach", "Sla", "Table", "bronze_table", "table"]
+__all__ = ["SPARK_LAYERS", "TABLES", "Column", "Definition", "Layer", "Reach", "Reads", "Sla", "Table", "bronze_table", "table"]

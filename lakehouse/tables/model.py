@@ -5,7 +5,8 @@ Does not belong here: any particular table, Spark, or anything that reads or wri
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import time, timedelta
 from enum import StrEnum
 
@@ -111,6 +112,21 @@ class Reach:
 
 
 @dataclass(frozen=True)
+class Reads:
+    """What a gold table reads of one of its inputs; a test holds it against the plans that Spark makes of the table's transform.
+
+    Args:
+        columns: column of the table to the input's columns that its value is computed from, conditions included. One that only counts
+            rows, or comes from elsewhere, is left out.
+        rows: the input's columns that decide which rows the table has and which of the input's go into each: filters, groups, joins and
+            the order within a window.
+    """
+
+    columns: Mapping[str, tuple[str, ...]]
+    rows: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Table:
     """One table: the only place where its columns are written down.
 
@@ -121,7 +137,7 @@ class Table:
         key: columns that identify a row.
         partition_by: Delta partition columns.
         owner: who answers for it.
-        inputs: names of the tables it is computed from.
+        reads: for gold: names of the tables it is computed from, and what it reads of each.
         latest_by: for a table of entities: the column by which the newest row under a key replaces the older ones.
         recomputed_by: for gold: the column by whose values (days, weeks, months) it is recomputed. It is partitioned by that only where
             other tables read it in parts: a file for each day of half a year costs more than all rows of a small table.
@@ -134,7 +150,7 @@ class Table:
     key: tuple[str, ...] = ()
     partition_by: tuple[str, ...] = ()
     owner: str = "data-team"
-    inputs: tuple[str, ...] = ()
+    reads: Mapping[str, Reads] = field(default_factory=dict, hash=False)
     latest_by: str | None = None
     recomputed_by: str = ""
     reach: Reach = Reach()
@@ -145,6 +161,11 @@ class Table:
     def layer(self) -> Layer:
         """The layer, from the name."""
         return Layer(self.name.split(".")[0])
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """Names of the tables it is computed from, in the order in which its transform takes them."""
+        return tuple(self.reads)
 
     @property
     def short_name(self) -> str:

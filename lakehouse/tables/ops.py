@@ -262,7 +262,7 @@ EVENT_LOG = Table(
 
 LINEAGE_EDGES = Table(
     name="ops.lineage_edges",
-    description="What each run read and wrote, with versions.",
+    description="What each run read and wrote, with versions; the edges of columns where they are new, and at least once a week.",
     columns=(
         Column("run_id", "string", "Run that moved the data.", required=True),
         Column("input_name", "string", "Table or landed file that was read.", required=True),
@@ -270,12 +270,13 @@ LINEAGE_EDGES = Table(
         Column("output_name", "string", "Table that was written.", required=True),
         Column("output_version", "long", "Delta version written.", required=True),
         Column("input_column", "string", "Column that was read; null for the table as a whole."),
-        Column("output_column", "string", "Column that was made from it; null for the table as a whole."),
+        Column("output_column", "string", "Column that was made from it; null for the table as a whole. Where this alone is null, the "
+               "column that was read decides which rows there are."),
         RECORDED_AT,
         RECORDED_DATE,
     ),
     partition_by=("recorded_date",),
-)
+)  # fmt: skip
 
 SOURCE_FIELDS = Table(
     name="ctl.source_fields",

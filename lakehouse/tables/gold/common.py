@@ -19,12 +19,19 @@ MEASURED = (
     f"{LIVE} An *attempt* is a row with `activity` in (`sign_in`, `sign_up`), `phase = 'completed'` and "
     "`outcome` in (`success`, `failure`)."
 )
+IS_ATTEMPT = ("environment", "time_quality", "activity", "phase", "outcome")
+"""What is looked at of an event to tell whether it is an attempt."""
 OWN_DAY = "A late event recomputes its own day; no other day changes."
 
 
 def count(name: str, description: str, unit: str) -> Column:
     """A column that counts something and is never null."""
     return Column(name, "long", description, unit=unit, required=True)
+
+
+def same(*names: str) -> dict[str, tuple[str, ...]]:
+    """Columns that are read from columns of the same names."""
+    return {name: (name,) for name in names}
 
 
 ATTEMPTS = count("attempts", "Attempts.", "attempts")

@@ -13,6 +13,7 @@ from lakehouse.tables.gold.common import (
     DAY,
     FAILURES,
     FRESH,
+    IS_ATTEMPT,
     LIVE,
     MEASURED,
     METHOD_DESCRIPTION,
@@ -22,8 +23,9 @@ from lakehouse.tables.gold.common import (
     TIME_ZONE,
     USERS,
     count,
+    same,
 )
-from lakehouse.tables.model import Column, Definition, Reach, Table
+from lakehouse.tables.model import Column, Definition, Reach, Reads, Table
 from lakehouse.tables.silver import AUTH_METHODS, DEVICES
 
 USER_DAYS = Table(
@@ -44,7 +46,18 @@ USER_DAYS = Table(
     key=("tenant_id", "project_id", "day", "user_key"),
     partition_by=("day",),
     recomputed_by="day",
-    inputs=("silver.auth_events",),
+    reads={
+        "silver.auth_events": Reads(
+            columns={
+                **same("tenant_id", "project_id", "user_key"),
+                "day": ("event_time",),
+                "auth_methods": ("auth_method",),
+                "successes": ("outcome",),
+                "devices": ("outcome", "device", "user_agent"),
+            },
+            rows=(*IS_ATTEMPT, "tenant_id", "project_id", "event_time", "user_key"),
+        ),
+    },
     sla=FRESH,
     definition=Definition(
         formula=f"{MEASURED} `attempts = count(*)`, `successes = count_if(outcome = 'success')`, by tenant, project, day in the "
@@ -75,7 +88,18 @@ AUTH_DAILY = Table(
     key=("tenant_id", "project_id", "day", "auth_method"),
     partition_by=("day",),
     recomputed_by="day",
-    inputs=("silver.auth_events",),
+    reads={
+        "silver.auth_events": Reads(
+            columns={
+                **same("tenant_id", "project_id", "auth_method"),
+                "day": ("event_time",),
+                "successes": ("outcome",),
+                "failures": ("outcome",),
+                "users": ("user_key",),
+            },
+            rows=(*IS_ATTEMPT, "tenant_id", "project_id", "event_time", "auth_method"),
+        ),
+    },
     sla=FRESH,
     definition=Definition(
         formula=f"{MEASURED} `attempts = successes + failures`; `users = count(distinct user_key)`.",
@@ -100,7 +124,18 @@ AUTH_HOURLY = Table(
     ),
     key=("tenant_id", "project_id", "hour"),
     recomputed_by="event_date",
-    inputs=("silver.auth_events",),
+    reads={
+        "silver.auth_events": Reads(
+            columns={
+                **same("tenant_id", "project_id", "event_date"),
+                "hour": ("event_time",),
+                "successes": ("outcome",),
+                "failures": ("outcome",),
+                "users": ("user_key",),
+            },
+            rows=(*IS_ATTEMPT, "tenant_id", "project_id", "event_time", "event_date"),
+        ),
+    },
     sla=FRESH,
     definition=Definition(
         formula=f"{MEASURED} By tenant, project and `date_trunc('hour', event_time)` in UTC.",
@@ -134,7 +169,18 @@ SIGNIN_FUNNEL_DAILY = Table(
     ),
     key=("tenant_id", "project_id", "day", "auth_method"),
     recomputed_by="day",
-    inputs=("silver.auth_events",),
+    reads={
+        "silver.auth_events": Reads(
+            columns={
+                **same("tenant_id", "project_id"),
+                "day": ("event_time",),
+                "auth_method": ("event_time", "auth_method"),
+                "started": ("event_time", "phase"),
+                **dict.fromkeys(("delivered", "completed", "succeeded", "median_seconds_to_complete"), ("event_time", "phase", "outcome")),
+            },
+            rows=(*IS_ATTEMPT, "tenant_id", "source", "event_id", "flow_id", "project_id", "event_time", "auth_method", "user_key"),
+        ),
+    },
     reach=Reach(before=timedelta(hours=2 * FLOW_HOURS), after=timedelta(hours=3 * FLOW_HOURS)),
     sla=FRESH,
     definition=Definition(
@@ -171,7 +217,12 @@ FAILURE_REASONS_DAILY = Table(
     ),
     key=("tenant_id", "project_id", "day", "auth_method", "failure_reason"),
     recomputed_by="day",
-    inputs=("silver.auth_events",),
+    reads={
+        "silver.auth_events": Reads(
+            columns={**same("tenant_id", "project_id", "auth_method", "failure_reason"), "day": ("event_time",), "users": ("user_key",)},
+            rows=(*IS_ATTEMPT, "tenant_id", "project_id", "event_time", "auth_method", "failure_reason"),
+        ),
+    },
     sla=FRESH,
     definition=Definition(
         formula=f"{MEASURED} `failures = count_if(outcome = 'failure')`, `users = count(distinct user_key)` of these, by "
@@ -202,7 +253,19 @@ PLACES_AND_DEVICES_DAILY = Table(
     ),
     key=("tenant_id", "project_id", "day", "country", "country_reason", "device"),
     recomputed_by="day",
-    inputs=("silver.auth_events",),
+    reads={
+        "silver.auth_events": Reads(
+            columns={
+                **same("tenant_id", "project_id", "device"),
+                "day": ("event_time",),
+                "country": ("ip", "country"),
+                "country_reason": ("ip", "country"),
+                "successes": ("outcome",),
+                "users": ("user_key",),
+            },
+            rows=(*IS_ATTEMPT, "tenant_id", "project_id", "event_time", "ip", "country", "device"),
+        ),
+    },
     sla=FRESH,
     definition=Definition(
         formula=f"{MEASURED} By country and device. The country is the source's own, else that of the address in the operator's GeoIP "

@@ -9,8 +9,8 @@ import math
 from datetime import timedelta
 
 from lakehouse.tables.bronze import TENANT_ID
-from lakehouse.tables.gold.common import MEASURED, PROJECT_ID, count
-from lakehouse.tables.model import Column, Definition, Reach, Table
+from lakehouse.tables.gold.common import IS_ATTEMPT, MEASURED, PROJECT_ID, count, same
+from lakehouse.tables.model import Column, Definition, Reach, Reads, Table
 
 BRUTE_FORCE_FAILURES = 10
 BRUTE_FORCE_WINDOW = timedelta(minutes=10)
@@ -35,6 +35,9 @@ a border it can be."""
 BURST_WINDOW = max(BRUTE_FORCE_WINDOW, STUFFING_WINDOW)
 DAY_WINDOW = timedelta(days=1)
 """A device is new on a day of the tenant's, and the first success from it on that day counts."""
+
+WHEN_AND_WHERE = ("event_time", "ip", "country", "latitude", "longitude")
+"""What an event's place in time and on earth is told from."""
 
 EVENT_IDS_KEPT = 20
 """Enough to look at; an attack has thousands."""
@@ -74,7 +77,25 @@ SECURITY_SIGNALS = Table(
     ),
     key=("tenant_id", "project_id", "signal", "subject", "event_date"),
     recomputed_by="event_date",
-    inputs=("silver.auth_events", "gold.user_features_daily"),
+    reads={
+        "silver.auth_events": Reads(
+            columns={
+                **same("tenant_id", "project_id"),
+                **dict.fromkeys(("event_date", "detected_at", "severity"), ("outcome", *WHEN_AND_WHERE)),
+                **dict.fromkeys(("distance_km", "speed_kmh", "speed_reason"), WHEN_AND_WHERE),
+                "subject": ("user_key", "ip"),
+                **dict.fromkeys(("evidence", "window_start", "window_end"), ("event_time", "outcome")),
+                "event_ids": ("source", "event_id", "event_time", "outcome"),
+            },
+            rows=(
+                *IS_ATTEMPT, *WHEN_AND_WHERE, "tenant_id", "source", "event_id", "project_id", "event_date", "user_key", "device",
+                "user_agent",
+            ),
+        ),
+        "gold.user_features_daily": Reads(
+            columns={}, rows=("tenant_id", "project_id", "day", "user_key", "days_since_first_success", "new_devices")
+        ),
+    },
     reach=Reach(before=BURST_WINDOW, after=max(2 * BURST_WINDOW, TRAVEL_WINDOW, DAY_WINDOW)),
     definition=Definition(
         formula=f"{MEASURED} All times are event times in UTC, whatever the order of arrival; *within* a time means less than it apart. "

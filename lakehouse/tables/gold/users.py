@@ -8,8 +8,8 @@ from __future__ import annotations
 from datetime import timedelta
 
 from lakehouse.tables.bronze import TENANT_ID
-from lakehouse.tables.gold.common import DAY, FRESH, PROJECT_ID, SUCCESSES, TIME_ZONE, count
-from lakehouse.tables.model import Column, Definition, Reach, Table
+from lakehouse.tables.gold.common import DAY, FRESH, PROJECT_ID, SUCCESSES, TIME_ZONE, count, same
+from lakehouse.tables.model import Column, Definition, Reach, Reads, Table
 
 WEEK_DAYS = 7
 MONTH_DAYS = 30
@@ -28,7 +28,17 @@ ACTIVE_USERS_DAILY = Table(
     ),
     key=("tenant_id", "project_id", "day"),
     recomputed_by="day",
-    inputs=("gold.user_days",),
+    reads={
+        "gold.user_days": Reads(
+            columns={
+                **same("tenant_id", "project_id", "day", "time_zone"),
+                "daily_active_users": ("day",),
+                "weekly_active_users": ("day",),
+                "monthly_active_users": ("day",),
+            },
+            rows=("tenant_id", "project_id", "day", "time_zone", "user_key", "successes"),
+        ),
+    },
     reach=Reach(after=timedelta(days=MONTH_DAYS - 1)),
     sla=FRESH,
     definition=Definition(
@@ -72,7 +82,20 @@ USER_FEATURES_DAILY = Table(
     key=("tenant_id", "project_id", "day", "user_key"),
     partition_by=("day",),
     recomputed_by="day",
-    inputs=("gold.user_days",),
+    reads={
+        "gold.user_days": Reads(
+            columns={
+                **same("tenant_id", "project_id", "day", "time_zone", "user_key"),
+                **dict.fromkeys(("attempts_1d", "attempts_7d", "attempts_30d"), ("attempts",)),
+                **dict.fromkeys(("successes_1d", "successes_7d", "successes_30d"), ("successes",)),
+                **dict.fromkeys(("failures_1d", "failures_7d", "failures_30d", "failure_ratio_30d"), ("attempts", "successes")),
+                **dict.fromkeys(("active_days_30d", "days_since_first_success", "days_since_previous_success"), ("day", "successes")),
+                "auth_methods_30d": ("auth_methods",),
+                "new_devices": ("day", "devices"),
+            },
+            rows=("tenant_id", "project_id", "day", "user_key", "devices"),
+        ),
+    },
     reach=Reach(after=None, of_users=True),
     sla=FRESH,
     definition=Definition(
@@ -105,7 +128,17 @@ RETENTION_WEEKLY = Table(
     ),
     key=("tenant_id", "project_id", "cohort_week", "week"),
     recomputed_by="week",
-    inputs=("gold.user_features_daily",),
+    reads={
+        "gold.user_features_daily": Reads(
+            columns={
+                **same("tenant_id", "project_id", "time_zone"),
+                "cohort_week": ("day", "days_since_first_success"),
+                "week": ("day",),
+                "weeks_since": ("day", "days_since_first_success"),
+            },
+            rows=("tenant_id", "project_id", "day", "time_zone", "successes_1d", "days_since_first_success", "days_since_previous_success"),
+        ),
+    },
     reach=Reach(after=None),
     sla=FRESH,
     definition=Definition(
@@ -124,6 +157,9 @@ RETENTION_WEEKLY = Table(
 NEVER_ACTIVE = ("incomplete", "incomplete_expired")
 """States of a subscription whose first payment was never made."""
 
+LIFE_OF_A_SUBSCRIPTION = ("status", "created_at", "started_at", "canceled_at", "ended_at")
+"""What tells whether it was active at a time."""
+
 USAGE_AND_BILLING_MONTHLY = Table(
     name="gold.usage_and_billing_monthly",
     description="What each project used in a calendar month, and what its tenant had subscribed to at the end of it.",
@@ -141,7 +177,23 @@ USAGE_AND_BILLING_MONTHLY = Table(
     ),
     key=("tenant_id", "project_id", "month"),
     recomputed_by="month",
-    inputs=("gold.user_features_daily", "gold.auth_daily", "silver.billing_subscriptions"),
+    reads={
+        "gold.user_features_daily": Reads(
+            columns={}, rows=("tenant_id", "project_id", "day", "successes_1d", "days_since_previous_success")
+        ),
+        "gold.auth_daily": Reads(
+            columns={
+                **same("tenant_id", "project_id", "time_zone", "attempts", "successes"),
+                "month": ("day",),
+                **dict.fromkeys(("tenant_subscriptions", "tenant_quantity"), ("day", "time_zone")),
+            },
+            rows=("tenant_id", "project_id", "day", "time_zone"),
+        ),
+        "silver.billing_subscriptions": Reads(
+            columns={"tenant_subscriptions": LIFE_OF_A_SUBSCRIPTION, "tenant_quantity": ("quantity", *LIFE_OF_A_SUBSCRIPTION)},
+            rows=("tenant_id", "is_live"),
+        ),
+    },
     sla=FRESH,
     definition=Definition(
         formula="Usage: `attempts` and `successes` are sums of `gold.auth_daily` over the days of the month; `monthly_active_users` are "

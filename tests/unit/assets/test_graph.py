@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import dagster as dg
 import pytest
 import yaml
+from dagster._core.definitions.definitions_load_context import DefinitionsLoadContext, DefinitionsLoadType
 
+import assets.tables
 from assets.definitions import build
 from lakehouse.settings import SHIPPED_SOURCES, Settings
 from lakehouse.sources import load_sources
@@ -57,6 +61,28 @@ def test_assets_stand_in_the_group_of_their_layer_with_owner_kinds_and_columns(d
             columns = spec.metadata["dagster/column_schema"].columns
             assert [c.name for c in columns] == list(TABLES[f"{layer}.{table}"].column_names)
             assert spec.metadata["dagster/table_name"] == name(spec.key)
+
+
+def column_deps(made: dg.Definitions, table: str, column: str) -> set[str]:
+    spec = next(spec for spec in made.resolve_all_asset_specs() if name(spec.key) == table)
+    deps = spec.metadata["dagster/column_lineage"].deps_by_column.get(column, [])
+    return {f"{name(dep.asset_key)}.{dep.column_name}" for dep in deps}
+
+
+def test_columns_have_the_lineage_of_the_one_rule(definitions: dg.Definitions) -> None:
+    assert column_deps(definitions, "gold.user_days", "devices") == {
+        f"silver.auth_events.{column}" for column in ("outcome", "device", "user_agent")
+    }
+    of_silver = column_deps(definitions, "silver.auth_events", "event_id")
+    assert {"bronze.okta_system_log.event_id", "bronze.linux_auth_log.raw"} <= of_silver
+    assert column_deps(definitions, "silver.auth_events", "mapping_version") == set()
+
+
+def test_the_process_of_a_run_reads_no_mapping(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(assets.tables, "columns_of_silver", None)
+    with DefinitionsLoadContext.scoped(DefinitionsLoadContext(DefinitionsLoadType.RECONSTRUCTION)):
+        made = build(load_sources(Settings(home=tmp_path)))
+        assert column_deps(made, "silver.auth_events", "event_id") == set()
 
 
 def test_a_source_that_is_pulled_has_its_landed_files_made_under_a_pool_by_a_job_with_a_sensor(definitions: dg.Definitions) -> None:

@@ -50,6 +50,10 @@ class FakeReader:
             raise InfrastructureError("the store did not answer while reading the ops tables: refused", next_step="run `lakehouse doctor`")
         return self._connection.cursor().sql(sql, params=list(parameters)).to_arrow_table()
 
+    def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[Row]:
+        """The same, as a list of dictionaries."""
+        return list(self.query(sql, parameters).to_pylist())
+
 
 class FakeWriter:
     """The interface of OpsWriter over rows in memory."""

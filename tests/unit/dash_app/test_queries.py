@@ -210,6 +210,14 @@ def test_facts_that_have_not_changed_are_not_read_again():
     assert len(operations.overview().value.failures) == 1
 
 
+def test_a_run_shows_tables_that_it_moved_not_their_columns():
+    edge = {"run_id": "a", "input_name": "bronze.okta", "input_version": 4, "output_name": "silver.auth_events", "output_version": 7}
+    columns = [{**edge, "input_column": "raw", "output_column": "action"}, {**edge, "input_column": "raw"}]
+    run = Operations(FakeReader({"ops.lineage_edges": [edge, *columns]})).run("a").value
+    assert run is not None
+    assert run.lineage == [{name: value for name, value in edge.items() if name != "run_id"}]
+
+
 def test_a_run_in_full(reader: FakeReader):
     run_id = reader.query("select run_id from ops.run_log where status = 'FAILED' limit 1").to_pylist()[0]["run_id"]
     run = Operations(reader).run(run_id).value
