@@ -69,6 +69,11 @@ class Settings(BaseSettings):
 
     evaluation_interval_s: float = 10.0
 
+    otlp_endpoint: str | None = None
+    """Base address of an OpenTelemetry endpoint (OTLP over HTTP) that metrics are sent to; none are where it is unset."""
+    otlp_headers: SecretStr | None = None
+    """Headers for it, as OpenTelemetry writes them: `name=value` pairs with commas between them, URL-encoded."""
+
     sources_dirs: tuple[Path, ...] = (SHIPPED_SOURCES,)
     loaded_sources: Path | None = None
     """Declarations in the place of all others; set in Dagster's processes only (infra.loaded_sources)."""

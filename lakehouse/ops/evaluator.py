@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import signal
 import threading
+from datetime import UTC, datetime
 from typing import Any
 
 from lakehouse.errors import InfrastructureError
@@ -16,6 +17,7 @@ from lakehouse.ops.processes import is_running
 from lakehouse.ops.store import OpsReader, OpsWriter
 from lakehouse.settings import Settings
 from lakehouse.tables import table
+from lakehouse.telemetry import Telemetry
 
 log = logging.getLogger(__name__)
 
@@ -62,10 +64,12 @@ def run_forever(settings: Settings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     writer, reader = OpsWriter(settings), OpsReader(settings)
+    telemetry = Telemetry(settings, reader)
     while not stop.is_set():
         try:
             if found := evaluate_once(reader, writer):
                 log.warning("%d steps ended without a word", found)
+            telemetry.send(datetime.now(UTC))
         except InfrastructureError as error:
             log.warning("%s", error.message)
         stop.wait(settings.evaluation_interval_s)
