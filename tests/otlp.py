@@ -18,6 +18,8 @@ from google.protobuf.json_format import MessageToJson
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 
 WAIT_S = 120
+LONG_S = "3600"
+"""Told to whoever would try again at once."""
 
 
 @dataclass(frozen=True)
@@ -99,6 +101,8 @@ def serving(port: int = 0) -> Iterator[Backend]:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             status = backend.take({name.lower(): value for name, value in self.headers.items()}, self.path, body)
             self.send_response(status)
+            if status != 200:
+                self.send_header("Retry-After", LONG_S)
             self.send_header("Content-Type", "application/json" if body[:1] == b"{" else "application/x-protobuf")
             self.send_header("Content-Length", str(len(backend.body)))
             self.end_headers()

@@ -16,6 +16,7 @@ from typing import Any
 
 import requests
 from google.protobuf.message import DecodeError
+from google.rpc.status_pb2 import Status
 from opentelemetry.exporter.otlp.proto.http import Compression
 from opentelemetry.exporter.otlp.proto.http.metric_exporter import DEFAULT_METRICS_EXPORT_PATH, OTLPMetricExporter
 from opentelemetry.metrics import NoOpMeterProvider
@@ -124,7 +125,7 @@ class Endpoint:
         if result is MetricExportResult.SUCCESS and isinstance(said, requests.Response):
             return _taken(said)
         if isinstance(said, requests.Response):
-            return Answer(_outcome(said.status_code), f"HTTP {said.status_code} {said.reason}"[:REASON_SHOWN])
+            return Answer(_outcome(said.status_code), f"HTTP {said.status_code} {said.reason} {_message(said)}".strip()[:REASON_SHOWN])
         return Answer(Outcome.FAILED, type(said).__name__ if said else "it could not be asked; is the address right?")
 
 
@@ -169,6 +170,16 @@ def _taken(response: requests.Response) -> Answer:
     except DecodeError:
         return Answer(Outcome.TAKEN)
     return Answer(Outcome.TAKEN, partial.error_message[:REASON_SHOWN], partial.rejected_data_points)
+
+
+def _message(response: requests.Response) -> str:
+    """What the protocol lets a refusal say; nothing where the body is something else, such as a proxy's page."""
+    if response.headers.get("Content-Type") != "application/x-protobuf":
+        return ""
+    try:
+        return str(Status.FromString(response.content).message)
+    except DecodeError:
+        return ""
 
 
 @contextmanager

@@ -119,9 +119,12 @@ class Telemetry:
         self._is_down = False
 
     def _positions(self, now: datetime) -> dict[str, Position]:
-        """The cursor: as it was kept, or, at the first call, where sending begins, which is kept at once lest the beginning moves on."""
+        """The cursor: as it was kept, or, at the first call, where sending begins, which is kept at once lest the beginning moves on.
+
+        Raises OSError where the disk does not take what was sent last: until it does, nothing more is sent.
+        """
         if self._unwritten is not None:
-            return self._unwritten
+            self._write(self._unwritten)
         tables = [feed.table for feed in FEEDS]
         try:
             positions = self._cursor.read(tables, now - HISTORY)

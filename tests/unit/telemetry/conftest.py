@@ -12,9 +12,18 @@ import pytest
 from pydantic import SecretStr
 
 from lakehouse.settings import Settings
-from lakehouse.telemetry import Telemetry
+from lakehouse.telemetry import Telemetry, endpoint
 from tests.otlp import Backend, serving
 from tests.unit.telemetry.memory import Facts
+
+PATIENCE_S = 60.0
+
+
+@pytest.fixture(autouse=True)
+def _patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a slow machine an answer is waited for, too."""
+    monkeypatch.setattr(endpoint, "TIMEOUT_S", PATIENCE_S)
+    monkeypatch.setattr(endpoint, "WAIT_S", 2 * PATIENCE_S)
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
+from typing import TypeAlias
 
 import pytest
 from filelock import FileLock
@@ -75,9 +76,9 @@ def test_an_append_that_does_not_fit_leaves_in_parts(
     monkeypatch.setattr(sender, "MOST_POINTS", 4)
     facts.append("ops.metrics", NOW, *rows(10))
     facts.append("ops.metrics", NOW + SECOND, *rows(1))
-    counts = [Telemetry(settings, facts).send(NOW + n * PAUSE) for n in range(4)]
+    counts = [Telemetry(settings, facts).send(NOW + n * PAUSE) for n in range(5)]
     levels = 3
-    assert counts == [4 + levels, 4 + levels, 3 + levels, levels]
+    assert counts == [4 + levels, 4 + levels, 2 + levels, 1 + levels, levels]
     assert sorted(sent(backend).values()) == [1] * 11
 
 
@@ -147,7 +148,8 @@ ROUND = st.tuples(
     st.booleans(),
 )
 """Sizes of appends and how many minutes late they arrive; what the endpoint answers; whether the process starts anew."""
-ENOUGH: list[tuple[list[tuple[int, int]], Outcome, bool]] = [([], Outcome.TAKEN, False)] * 60
+Round: TypeAlias = tuple[list[tuple[int, int]], Outcome, bool]
+ENOUGH: list[Round] = [([], Outcome.TAKEN, False)] * 60
 
 
 @examples(deadline=None, max_examples=12, derandomize=True)

@@ -35,9 +35,8 @@ def test_without_an_endpoint_nothing_happens(settings: Settings, facts: Facts) -
 
 @pytest.mark.parametrize("status", [401, 404, 429, 500, 503])
 def test_an_outage_is_told_once_and_its_end_once_and_nothing_is_lost(
-    telemetry: Telemetry, facts: Facts, backend: Backend, status: int, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    telemetry: Telemetry, facts: Facts, backend: Backend, status: int, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(endpoint, "TIMEOUT_S", 0.5)
     backend.status = status
     for n in range(3):
         facts.append("ops.metrics", NOW + n * PAUSE, measured("rows", float(n)))
@@ -53,8 +52,9 @@ def test_an_outage_is_told_once_and_its_end_once_and_nothing_is_lost(
 
 
 def test_where_nobody_listens_the_round_goes_on_and_the_log_says_so_once(
-    settings: Settings, facts: Facts, caplog: pytest.LogCaptureFixture
+    settings: Settings, facts: Facts, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(endpoint, "TIMEOUT_S", 0.5)
     telemetry = Telemetry(settings.model_copy(update={"otlp_endpoint": NOBODY}), facts)
     assert [telemetry.send(NOW + n * PAUSE) for n in range(2)] == [0, 0]
     assert [record.getMessage() for record in caplog.records] == ["metrics cannot be sent and wait: ConnectionError"]
