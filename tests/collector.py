@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 import socket
 import subprocess
 import time
@@ -40,6 +41,7 @@ def _build(target: Path) -> None:
     done = subprocess.run(command, cwd=SOURCES, env={**build_env(work), "GOWORK": "off"}, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
     (work / target.name).replace(target)
+    shutil.rmtree(work)
 
 
 @contextmanager

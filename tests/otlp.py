@@ -42,6 +42,7 @@ class Backend:
     Args:
         status: what it answers.
         body: content of its answers.
+        type: of that content; as of the request where it is empty.
         points: what has arrived in requests that it answered with 200.
         headers: of the last request.
         is_open: while it is not set, requests wait for an answer.
@@ -49,6 +50,7 @@ class Backend:
 
     status: int = 200
     body: bytes = b""
+    type: str = ""
     points: list[Arrived] = field(default_factory=list)
     headers: dict[str, str] = field(default_factory=dict)
     requests: int = 0
@@ -103,7 +105,7 @@ def serving(port: int = 0) -> Iterator[Backend]:
             self.send_response(status)
             if status != 200:
                 self.send_header("Retry-After", LONG_S)
-            self.send_header("Content-Type", "application/json" if body[:1] == b"{" else "application/x-protobuf")
+            self.send_header("Content-Type", backend.type or self.headers["Content-Type"])
             self.send_header("Content-Length", str(len(backend.body)))
             self.end_headers()
             self.wfile.write(backend.body)

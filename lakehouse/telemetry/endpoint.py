@@ -119,14 +119,15 @@ class Endpoint:
         return answers[0] if answers else Answer(Outcome.FAILED, f"no answer within {WAIT_S:.0f} s")
 
     def _export(self, data: MetricsData) -> Answer:
+        self._session.said = None
         with _unheard("opentelemetry.exporter.otlp.proto.http.metric_exporter", "urllib3"):
             result = self._exporter.export(data)
         said = self._session.said
-        if result is MetricExportResult.SUCCESS and isinstance(said, requests.Response):
+        if not isinstance(said, requests.Response):
+            return Answer(Outcome.FAILED, type(said).__name__ if said else "it could not be asked")
+        if result is MetricExportResult.SUCCESS and _is_an_endpoints(said):
             return _taken(said)
-        if isinstance(said, requests.Response):
-            return Answer(_outcome(said.status_code), f"HTTP {said.status_code} {said.reason} {_message(said)}".strip()[:REASON_SHOWN])
-        return Answer(Outcome.FAILED, type(said).__name__ if said else "it could not be asked; is the address right?")
+        return Answer(_outcome(said.status_code), f"HTTP {said.status_code} {said.reason} {_message(said)}".strip()[:REASON_SHOWN])
 
 
 def as_metrics(points: Sequence[Point], resource: Resource, scope: InstrumentationScope) -> MetricsData:
@@ -162,6 +163,11 @@ def _outcome(status: int) -> Outcome:
     if status in REFUSED_FOR_GOOD:
         return Outcome.REFUSED
     return Outcome.TOO_LARGE if status == TOO_LARGE else Outcome.FAILED
+
+
+def _is_an_endpoints(response: requests.Response) -> bool:
+    """Whether an answer that the exporter takes for a success is one, and not a redirection or a page to sign in at."""
+    return response.status_code < requests.codes.multiple_choices and not response.headers.get("Content-Type", "").startswith("text/html")
 
 
 def _taken(response: requests.Response) -> Answer:

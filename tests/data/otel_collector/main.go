@@ -20,7 +20,10 @@ import (
 )
 
 func main() {
-	yaml := confmap.ResolverSettings{ProviderFactories: []confmap.ProviderFactory{yamlprovider.NewFactory()}}
+	yaml := confmap.ResolverSettings{
+		ProviderFactories: []confmap.ProviderFactory{yamlprovider.NewFactory()},
+		DefaultScheme:     "yaml",
+	}
 	settings := otelcol.CollectorSettings{
 		BuildInfo:              component.BuildInfo{Command: "otel_collector", Version: "0.165.0"},
 		Factories:              components,

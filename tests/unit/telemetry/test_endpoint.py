@@ -33,7 +33,7 @@ def test_without_an_endpoint_nothing_happens(settings: Settings, facts: Facts) -
     assert not settings.state_dir.exists()
 
 
-@pytest.mark.parametrize("status", [401, 404, 429, 500, 503])
+@pytest.mark.parametrize("status", [302, 401, 404, 429, 500, 503])
 def test_an_outage_is_told_once_and_its_end_once_and_nothing_is_lost(
     telemetry: Telemetry, facts: Facts, backend: Backend, status: int, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -87,6 +87,12 @@ def test_an_endpoint_that_keeps_silent_is_not_waited_for(
     assert telemetry.send(NOW + PAUSE) == 0
     assert backend.requests <= 1, "the request before has not ended"
     assert caplog.text.count("cannot be sent") == 1
+
+
+def test_a_page_to_sign_in_at_is_no_answer(telemetry: Telemetry, backend: Backend, caplog: pytest.LogCaptureFixture) -> None:
+    backend.body, backend.type = b"<html>Sign in", "text/html; charset=utf-8"
+    assert telemetry.send(NOW) == 0
+    assert "metrics cannot be sent and wait: HTTP 200" in caplog.text
 
 
 def test_what_is_refused_for_good_is_told_and_does_not_come_again(
