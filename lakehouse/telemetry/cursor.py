@@ -56,8 +56,7 @@ class Position:
             self.begun[append] = points
 
     def _settle(self) -> None:
-        settled = max(self.sent) - SETTLING // MICROSECOND
-        self.since = max(self.since, min([settled, *(append - 1 for append in self.begun)]))
+        self.since = max(self.since, max(self.sent) - SETTLING // MICROSECOND)
         self.sent = {append for append in self.sent if append > self.since}
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from enum import Enum
 from itertools import groupby
@@ -74,13 +74,13 @@ class Answer:
 class _Session(requests.Session):
     """Remembers what the last request came to: the exporter only tells whether it went well."""
 
-    said: requests.Response | requests.RequestException | None = None
+    said: requests.Response | Exception | None = None
 
     def request(self, *args: Any, **more: Any) -> requests.Response:
         self.said = None
         try:
             response = super().request(*args, **more)
-        except requests.RequestException as error:
+        except Exception as error:
             self.said = error
             raise
         self.said = response
@@ -101,8 +101,9 @@ class Endpoint:
         self._resource = Resource(dict(resource))
         self._scope = InstrumentationScope(SERVICE, scope_version)
         self._session = _Session()
+        self._headers = _parsed(headers)
         self._exporter = OTLPMetricExporter(
-            _with_path(address), headers=_parsed(headers), timeout=TIMEOUT_S, compression=Compression.Gzip, session=self._session,
+            _with_path(address), headers=self._headers, timeout=TIMEOUT_S, compression=Compression.Gzip, session=self._session,
             meter_provider=NO_METER,
         )  # fmt: skip
         self._sending: threading.Thread | None = None
@@ -126,8 +127,15 @@ class Endpoint:
         if not isinstance(said, requests.Response):
             return Answer(Outcome.FAILED, type(said).__name__ if said else "it could not be asked")
         if result is MetricExportResult.SUCCESS and _is_an_endpoints(said):
-            return _taken(said)
-        return Answer(_outcome(said.status_code), f"HTTP {said.status_code} {said.reason} {_message(said)}".strip()[:REASON_SHOWN])
+            partial = _parsed_answer(said).partial_success
+            return Answer(Outcome.TAKEN, self._shown(partial.error_message), partial.rejected_data_points)
+        return Answer(_outcome(said.status_code), self._shown(f"HTTP {said.status_code} {said.reason} {_message(said)}"))
+
+    def _shown(self, text: str) -> str:
+        """What a server says, as one line without the keys that it may quote."""
+        for key in filter(None, self._headers.values()):
+            text = text.replace(key, "***")
+        return " ".join(text.split())[:REASON_SHOWN]
 
 
 def as_metrics(points: Sequence[Point], resource: Resource, scope: InstrumentationScope) -> MetricsData:
@@ -170,12 +178,11 @@ def _is_an_endpoints(response: requests.Response) -> bool:
     return response.status_code < requests.codes.multiple_choices and not response.headers.get("Content-Type", "").startswith("text/html")
 
 
-def _taken(response: requests.Response) -> Answer:
-    try:
-        partial = ExportMetricsServiceResponse.FromString(response.content).partial_success
-    except DecodeError:
-        return Answer(Outcome.TAKEN)
-    return Answer(Outcome.TAKEN, partial.error_message[:REASON_SHOWN], partial.rejected_data_points)
+def _parsed_answer(response: requests.Response) -> ExportMetricsServiceResponse:
+    answer = ExportMetricsServiceResponse()
+    with suppress(DecodeError):
+        answer.ParseFromString(response.content)
+    return answer
 
 
 def _message(response: requests.Response) -> str:

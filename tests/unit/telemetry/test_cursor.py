@@ -152,7 +152,7 @@ Round: TypeAlias = tuple[list[tuple[int, int]], Outcome, bool]
 ENOUGH: list[Round] = [([], Outcome.TAKEN, False)] * 60
 
 
-@examples(deadline=None, max_examples=12, derandomize=True)
+@examples(deadline=None, max_examples=8, derandomize=True)
 @given(st.lists(ROUND, min_size=2, max_size=7))
 def test_in_any_order_with_any_answers_and_restarts_each_point_leaves_once(
     history: list[tuple[list[tuple[int, int]], Outcome, bool]],

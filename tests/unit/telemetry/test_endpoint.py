@@ -139,8 +139,9 @@ def test_headers_arrive_decoded_and_are_never_logged(
     caplog.set_level(logging.DEBUG)
     listed = SecretStr("api-key=hidden%20key,X-Tenant=7,hidden without a name")
     Telemetry(settings.model_copy(update={"otlp_headers": listed}), facts).send(NOW)
-    backend.status = 500
+    backend.status, backend.body = 401, Status(message="no such key:\nhidden key").SerializeToString()
     Telemetry(settings.model_copy(update={"otlp_headers": listed}), facts).send(NOW + 3 * PAUSE)
+    assert "HTTP 401 Unauthorized no such key: ***" in caplog.text
     assert (backend.headers["api-key"], backend.headers["x-tenant"]) == ("hidden key", "7")
     assert "hidden" not in caplog.text
     assert "1 of the headers" in caplog.text
