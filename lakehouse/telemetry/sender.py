@@ -6,6 +6,7 @@ Does not belong here: reading facts (facts), how far they were sent (cursor), or
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
@@ -27,7 +28,9 @@ CURSOR = "telemetry.json"
 HISTORY = timedelta(hours=1)
 """How far back the first call begins."""
 MOST_POINTS = 2000
-"""Points of one table in one call: some 100 kB, compressed."""
+"""Points of one table in one request: some 100 kB together, compressed."""
+BUDGET_S = 2.0
+"""How long a call goes on with further requests while there is more to send."""
 PAUSE = timedelta(seconds=30)
 """After a request that failed none is tried for so long."""
 LEVELS_EVERY = timedelta(seconds=60)
@@ -54,7 +57,7 @@ class Telemetry:
         self._is_down = False
 
     def send(self, now: datetime) -> int:
-        """Send the oldest facts that were not sent yet, in one request that is waited for at most five seconds.
+        """Send facts that were not sent yet, the oldest first, for two seconds at most and then for one answer, which takes five at most.
 
         Args:
             now: the time (UTC). Open incidents are counted at it, pauses are measured by it, and the first call begins an hour before it.
@@ -67,26 +70,36 @@ class Telemetry:
             return 0
         try:
             with self._lock:
-                return self._send(self._endpoint, now)
+                return self._send_for_a_while(self._endpoint, now)
         except Timeout:
             return 0
         except OSError as error:
             self._fail(now, f"state/{CURSOR} cannot be used: {error.strerror}")
             return 0
 
-    def _send(self, endpoint: Endpoint, now: datetime) -> int:
+    def _send_for_a_while(self, endpoint: Endpoint, now: datetime) -> int:
+        until = time.monotonic() + BUDGET_S
+        taken, goes_on = 0, True
+        while goes_on:
+            more, goes_on = self._send(endpoint, now)
+            taken += more
+            goes_on = goes_on and time.monotonic() < until
+        return taken
+
+    def _send(self, endpoint: Endpoint, now: datetime) -> tuple[int, bool]:
+        """Make one request; returns how many points were taken, and whether there may be more facts to send now."""
         positions = self._positions(now)
         portions = [portion for feed in FEEDS for portion in feed.unsent(self._reader, positions[feed.table], self._most)]
         points = [point for portion in portions for point in portion.points] + self._levels(now)
         if not points:
-            return 0
+            return 0, False
         answer = endpoint.send(points)
         if not self._is_done_with(points, answer, now):
-            return 0
+            return 0, False
         for portion in portions:
             positions[portion.table].add(portion.append, portion.sent_then, is_whole=portion.is_whole)
         self._write(positions)
-        return len(points) - answer.rejected if answer.outcome is Outcome.TAKEN else 0
+        return len(points) - answer.rejected if answer.outcome is Outcome.TAKEN else 0, bool(portions)
 
     def _levels(self, now: datetime) -> list[Point]:
         is_due = self._levels_after is None or now >= self._levels_after

@@ -74,12 +74,24 @@ def test_an_append_that_does_not_fit_leaves_in_parts(
     settings: Settings, facts: Facts, backend: Backend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sender, "MOST_POINTS", 4)
+    monkeypatch.setattr(sender, "BUDGET_S", 0.0)
     facts.append("ops.metrics", NOW, *rows(10))
     facts.append("ops.metrics", NOW + SECOND, *rows(1))
     counts = [Telemetry(settings, facts).send(NOW + n * PAUSE) for n in range(5)]
     levels = 3
     assert counts == [4 + levels, 4 + levels, 2 + levels, 1 + levels, levels]
     assert sorted(sent(backend).values()) == [1] * 11
+
+
+def test_what_has_piled_up_leaves_in_one_call_while_there_is_time(
+    settings: Settings, facts: Facts, backend: Backend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sender, "MOST_POINTS", 4)
+    monkeypatch.setattr(sender, "BUDGET_S", 600.0)
+    facts.append("ops.metrics", NOW, *rows(10))
+    Telemetry(settings, facts).send(NOW)
+    assert sorted(sent(backend).values()) == [1] * 10
+    assert backend.requests == 3
 
 
 def test_the_cursor_forgets_what_has_settled(telemetry: Telemetry, settings: Settings, facts: Facts) -> None:
@@ -161,6 +173,7 @@ def test_in_any_order_with_any_answers_and_restarts_each_point_leaves_once(
     with tempfile.TemporaryDirectory() as home, pytest.MonkeyPatch.context() as patch:
         patch.setattr(sender, "_endpoint", lambda _: endpoint)
         patch.setattr(sender, "MOST_POINTS", 20)
+        patch.setattr(sender, "BUDGET_S", 0.0)
         patch.setattr(sender, "LEVELS_EVERY", timedelta(days=1))
         settings = Settings(home=Path(home), sources_dirs=())
         telemetry = Telemetry(settings, facts)

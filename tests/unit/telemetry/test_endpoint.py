@@ -112,6 +112,7 @@ def test_what_is_refused_for_good_is_told_and_does_not_come_again(
 def test_what_is_too_large_is_sent_in_smaller_parts(
     telemetry: Telemetry, facts: Facts, backend: Backend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(sender, "BUDGET_S", 0.0)
     facts.append("ops.metrics", NOW, *(measured("rows", float(n), pipeline=f"p{n}") for n in range(8)))
     backend.status = 413
     telemetry.send(NOW)
