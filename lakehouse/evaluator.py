@@ -32,6 +32,7 @@ from lakehouse.ops.mirror import Mirror
 from lakehouse.ops.store import OpsReader, OpsWriter
 from lakehouse.settings import Settings
 from lakehouse.sources import Source, load_sources, source_files
+from lakehouse.telemetry import Telemetry
 from lakehouse.watch import Watch
 
 log = logging.getLogger("lakehouse")
@@ -60,6 +61,7 @@ class Evaluator:
         self._store_down = StoreDown(settings.state_dir / "alerts", self._writer, self._channels, sender, host, url)
         self._delivery = Delivery(self._mirror, self._writer, self._channels, sender, StoreClaims(settings), host, url)
         self._drill = FireDrill(self._mirror, self._writer, self._channels, settings.drill_cron, host)
+        self._telemetry = Telemetry(settings, self._mirror)
         self._failing: dict[str, tuple[int, datetime, str]] = {}
         self._last_beat: Heartbeat | None = None
         self._gap: Symptom | None = None
@@ -79,6 +81,7 @@ class Evaluator:
             self._store_down.seen(error.message, now)
             raise
         watch.round(now)
+        self._telemetry.send(now)
 
     def stop(self, now: datetime) -> None:
         """Tell that no round follows, on purpose."""

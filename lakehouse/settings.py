@@ -105,6 +105,11 @@ class Settings(BaseSettings):
     openlineage_namespace: str = "clearlake"
     """Namespace of the jobs in these events; another one for each instance that sends to the same place."""
 
+    otlp_endpoint: str | None = None
+    """Base address of an OpenTelemetry endpoint (OTLP over HTTP) that metrics are sent to; none are where it is unset."""
+    otlp_headers: SecretStr | None = None
+    """Headers for it, as OpenTelemetry writes them: `name=value` pairs with commas between them, URL-encoded."""
+
     sources_dirs: tuple[Path, ...] = (SHIPPED_SOURCES,)
     loaded_sources: Path | None = None
     """Declarations in the place of all others; set in Dagster's processes only (infra.loaded_sources)."""
