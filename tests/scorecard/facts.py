@@ -1,0 +1,161 @@
+"""The facts of a simulated lake: an in-memory store that answers SQL as OpsReader does and takes rows as OpsWriter does.
+
+A store may stand on the file of another one, whose facts up to a moment it shows as its own: so that a fortnight that many runs have in
+common is simulated once and copied by none.
+
+Does not belong here: what the facts are (tests.scorecard.pipeline), or the product's own store (lakehouse.ops.store).
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from lakehouse.arrow import ARROW_TYPES, arrow_table
+from lakehouse.errors import InfrastructureError
+from lakehouse.ops.store import DELTA_RS_TABLES, Row
+from lakehouse.ops.views import VIEWS, tables_read_by
+from lakehouse.tables import table
+
+MICROSECOND = timedelta(microseconds=1)
+UNAVAILABLE = "the store did not answer while reading the ops tables: Generic S3 error: server error 503 Service Unavailable"
+UNIX_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass
+class Clock:
+    """The simulated time (UTC)."""
+
+    now: datetime
+
+
+@dataclass(frozen=True)
+class History:
+    """The file of another store, and the moment (UTC) up to which, exclusively, its facts count."""
+
+    path: Path
+    until: datetime
+
+
+@dataclass(frozen=True)
+class Bulk:
+    """Many rows of one table recorded at one moment, as tuples of the named columns."""
+
+    columns: tuple[str, ...]
+    rows: list[tuple[Any, ...]]
+
+
+def micros(at: datetime) -> int:
+    """Microseconds since 1970 of a moment."""
+    return (at - UNIX_EPOCH) // MICROSECOND
+
+
+class FactStore:
+    """Reader and writer over all ops and ctl tables.
+
+    Args:
+        clock: by which appended rows are stamped, and by which the store is up or down.
+        path: file to keep the facts in, for others to stand on; in memory by default.
+        history: what the store stands on.
+        down: from when (inclusive) until when (exclusive) it does not answer; what is appended meanwhile arrives afterwards.
+    """
+
+    def __init__(
+        self, clock: Clock, path: Path | None = None, history: History | None = None, down: tuple[datetime, datetime] | None = None
+    ) -> None:
+        self._clock, self._down = clock, down
+        self._waiting: dict[str, list[pa.Table]] = defaultdict(list)
+        self._connection = duckdb.connect(str(path) if path else ":memory:")
+        self._connection.execute("set global TimeZone = 'UTC'; create schema facts; create schema ops; create schema ctl")
+        if history:
+            self._connection.execute(f"attach '{history.path}' as history (read_only)")
+        for declared in DELTA_RS_TABLES:
+            self._create(declared.name, history)
+        for name, view in VIEWS.items():
+            self._connection.execute(f"create view {name} as {view.sql}")
+
+    def _create(self, name: str, history: History | None) -> None:
+        local = f"facts.{_local(name)}"
+        self._connection.register("given", arrow_table(table(name), []))
+        self._connection.execute(f"create table {local} as select * from given")
+        shown = f"select * from {local}"
+        if history:
+            past = f"select * from history.{local} where recorded_at < timestamptz '{history.until.isoformat()}'"
+            shown = f"{past} union all {shown}"
+        self._connection.execute(f"create view {name} as {shown}")
+
+    @property
+    def is_down(self) -> bool:
+        """Whether the store does not answer now."""
+        return self._down is not None and self._down[0] <= self._clock.now < self._down[1]
+
+    def query(self, sql: str, parameters: Sequence[Any] = ()) -> pa.Table:
+        """Run one statement with bound values. Raises InfrastructureError while the store is down."""
+        if self.is_down:
+            answer = "An error occurred (503) when calling the ListObjectsV2 operation (reached max retries: 2): Service Unavailable"
+            raise InfrastructureError(
+                f"the store did not answer while reading the ops tables: {answer}", next_step="run `lakehouse doctor`"
+            )
+        for name in tables_read_by(sql):
+            self._arrive(name)
+        return self._connection.cursor().sql(sql, params=list(parameters)).to_arrow_table()
+
+    def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[dict[str, Any]]:
+        """The same, as a list of dictionaries."""
+        return list(self.query(sql, parameters).to_pylist())
+
+    def append(self, name: str, rows: Sequence[Row]) -> bool:
+        """Append rows, recorded now. They are kept in any case, as the real writer's spool keeps them."""
+        if rows:
+            self.record(name, rows, self._clock.now)
+        return True
+
+    def record(self, name: str, rows: Sequence[Row], at: datetime) -> None:
+        """Append rows that were recorded at a moment (UTC)."""
+        stamp = {"recorded_at": at, "recorded_date": at.date()}
+        self._waiting[name].append(arrow_table(table(name), [{**row, **stamp} for row in rows]))
+
+    def record_many(self, name: str, stamped: Sequence[tuple[datetime, Sequence[Row]]]) -> None:
+        """Append rows that were recorded at several moments (UTC), in one go."""
+        rows = [{**row, "recorded_at": at, "recorded_date": at.date()} for at, together in stamped for row in together]
+        self._waiting[name].append(arrow_table(table(name), rows))
+
+    def record_bulks(self, name: str, stamped: Sequence[tuple[datetime, Bulk]]) -> None:
+        """Append many rows that were recorded at several moments (UTC); they all tell the same columns."""
+        bulks = [(at, bulk) for at, bulk in stamped if bulk.rows]
+        if not bulks:
+            return
+        given = dict(zip(bulks[0][1].columns, zip(*(row for _, bulk in bulks for row in bulk.rows), strict=True), strict=True))
+        given["recorded_at"] = [stamp for at, bulk in bulks for stamp in [micros(at)] * len(bulk.rows)]
+        count = len(given["recorded_at"])
+        arrays = {c.name: _array(c.type, given.get(c.name), count) for c in table(name).columns if c.name != "recorded_date"}
+        arrays["recorded_date"] = pc.cast(arrays["recorded_at"], pa.date32())
+        self._waiting[name].append(pa.table({c.name: arrays[c.name] for c in table(name).columns}))
+
+    def _arrive(self, name: str) -> None:
+        if waiting := self._waiting.pop(name, None):
+            self._connection.register("arriving", pa.concat_tables(waiting))
+            self._connection.execute(f"insert into facts.{_local(name)} select * from arriving")
+            self._connection.unregister("arriving")
+
+    def close(self) -> None:
+        """Take in all that waits, and close the file."""
+        for name in list(self._waiting):
+            self._arrive(name)
+        self._connection.close()
+
+
+def _local(name: str) -> str:
+    return name.replace(".", "__")
+
+
+def _array(kind: str, values: Sequence[Any] | None, count: int) -> pa.Array:
+    return pa.nulls(count, ARROW_TYPES[kind]) if values is None else pa.array(values, type=ARROW_TYPES[kind])
