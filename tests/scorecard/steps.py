@@ -135,9 +135,7 @@ def verdicts(attempt: Attempt, batch_id: str | None, rows: int, broken: Mapping[
     version = known(declared).version
     about = (attempt.run_id, attempt.pipeline, declared.name, batch_id, version)
     for name, kind, column, severity, expected in known(declared).checks:
-        outcome, observed, failed = (
-            (bad.outcome, bad.observed, bad.rows) if bad else ("passed", float(rows if kind == "row_count" else 0), 0)
-        )
+        bad = broken.get(name) or Broken("passed", float(rows if kind == "row_count" else 0), 0)
         found.append((*about, name, kind, column, severity, expected, bad.outcome, bad.observed, rows, bad.rows))
     outcomes = [row[10] for row in found if row[6] != "freshness"]
     counts = {f"checks_{outcome}": outcomes.count(outcome) for outcome in ("passed", "warned", "failed")}
