@@ -30,7 +30,16 @@ FIELDS = {
 """Fields that records always have, and the columns of silver that are null without them or where they have another type."""
 BURSTING = ("user_id", "ip", "country", "user_agent")
 
-OUT_OF_MEMORY = Failure("InfrastructureError", "Spark went away during the step", 40.0, retries=True)
+# Where the heap itself is used up, the embedded Spark exits (infra.jvm), and the step says no more than that Spark went away. This is
+# what Spark 4.2 says where a task gets no memory for its work and Spark lives on: condition UNABLE_TO_ACQUIRE_MEMORY.
+OUT_OF_MEMORY = Failure(
+    "SparkConnectGrpcException",
+    "(org.apache.spark.SparkException) Job aborted due to stage failure: Task 1 in stage 87.0 failed 1 times, most recent failure: "
+    "Lost task 1.0 in stage 87.0 (TID 214) (localhost executor driver): org.apache.spark.memory.SparkOutOfMemoryError: "
+    "[UNABLE_TO_ACQUIRE_MEMORY] Unable to acquire 65536 bytes of memory, got 0. SQLSTATE: 53200",
+    40.0,
+    retries=False,
+)
 EXPIRED = Failure(
     "SparkConnectGrpcException",
     "(java.nio.file.AccessDeniedException) s3a://lake/silver/auth_events/_delta_log: getFileStatus on "

@@ -12,17 +12,18 @@ from collections import defaultdict, deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Any, Protocol
+from typing import Any
 
 from lakehouse.sources import Source
 from lakehouse.tables import TABLES, Layer, Table
 from lakehouse.tables.silver import AUTH_EVENTS
 from tests.scorecard import measures
+from tests.scorecard.disturbance import Disturbance
 from tests.scorecard.drift import Fields
 from tests.scorecard.facts import Bulk, FactStore
 from tests.scorecard.ledger import Batch, ledger_row, rejected_tenants, short_hash
 from tests.scorecard.steps import Attempt, Broken, Failure, verdicts
-from tests.scorecard.world import BEGIN, HOUR, LandedFile, Rates, Stream, World
+from tests.scorecard.world import BEGIN, HOUR, LandedFile, Stream, World
 
 GOLD = tuple(t for t in TABLES.values() if t.layer is Layer.GOLD)
 GOLD_PIPELINE = "gold"
@@ -42,18 +43,6 @@ GOLD_READS = 60_000
 """Rows of the days that a gold table is made from anew."""
 
 
-class Disturbance(Protocol):
-    """What may go wrong, as the pipeline meets it; tests.scorecard.faults has all of it."""
-
-    def count(self, world: World, stream: Stream, hour: datetime, count: int) -> int: ...
-    def rates(self, stream: Stream, hour: datetime, rates: Rates) -> Rates: ...
-    def land(self, file: LandedFile) -> list[LandedFile]: ...
-    def further(self, world: World, hour: datetime) -> list[LandedFile]: ...
-    def code_version(self, at: datetime) -> str | None: ...
-    def failure(self, pipeline: str, asset: str, at: datetime) -> Failure | None: ...
-    def is_blind(self, at: datetime) -> bool: ...
-
-
 @dataclass
 class RunState:
     """A run that is under way: its id, the moment that it has come to, and which tables have failed in it for good."""
@@ -65,18 +54,19 @@ class RunState:
 
 
 class Pipeline:
-    """The pipeline of a world from its beginning on; facts wait in it until they are due.
+    """The pipeline of a world; facts wait in it until they are due.
 
     Args:
         world: whose files it takes.
         faults: what goes wrong; may be set at any moment.
+        begin: the first hour (UTC) whose files land.
     """
 
-    def __init__(self, world: World, faults: Sequence[Disturbance] = ()) -> None:
+    def __init__(self, world: World, faults: Sequence[Disturbance] = (), begin: datetime = BEGIN) -> None:
         self.world, self.faults = world, list(faults)
         self._due: deque[tuple[datetime, str, Any]] = deque()
         self._landing: list[tuple[datetime, int, LandedFile]] = []
-        self._landed, self._next_hour, self._next_look, self._free_at = 0, BEGIN, BEGIN + EVERY, BEGIN
+        self._landed, self._next_hour, self._next_look, self._free_at = 0, begin, begin + EVERY, begin
         self._numbers: dict[str, int] = defaultdict(int)
         self._versions: dict[str, int] = defaultdict(int)
         self._bronze: list[Batch] = []
