@@ -1,6 +1,6 @@
 """`make scorecard`: take the scorecard of a detector on some seeds, print it, and write it into docs/scorecard.md.
 
-Does not belong here: the detector; it is named by its factory, `module:function` (see tests.scorecard.watch.Make).
+Does not belong here: the detector; it is named by its factory, `module:function` (see tests.scorecard.protocol.Make).
 """
 
 from __future__ import annotations

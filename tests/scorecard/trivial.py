@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 
 from lakehouse.ops.store import Reader, Writer
 from lakehouse.sources import Source
-from tests.scorecard.watch import ChannelRefused, Heartbeat, Send
+from tests.scorecard.protocol import ChannelRefused, Heartbeat, Send
 
 LOOKS_BACK = timedelta(days=1)
 LAST_ENDS = """

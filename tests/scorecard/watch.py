@@ -5,18 +5,16 @@ Does not belong here: judging what it said (tests.scorecard.score).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from importlib import import_module
-from typing import Protocol, cast
+from typing import cast
 
 from lakehouse.errors import InfrastructureError
-from lakehouse.ops.store import Reader, Writer
-from lakehouse.sources import Source
 from tests.scorecard.facts import Clock, FactStore
 from tests.scorecard.faults import Fault
 from tests.scorecard.pipeline import Pipeline
+from tests.scorecard.protocol import ChannelRefused, Detector, Make, Send
 
 ROUND = timedelta(minutes=1)
 UNWATCHED_ROUND = timedelta(minutes=10)
@@ -25,35 +23,11 @@ CHANNELS = ("chat", "mail")
 SILENCE = timedelta(minutes=2)
 """The dead-man's switch raises its alarm when no heartbeat has come for longer than this."""
 
-Send = Callable[[str, str, str], None]
-"""Takes title, body and key of a message; raises ChannelRefused where it does not get through."""
-Heartbeat = Callable[[datetime], None]
-
-
-class Detector(Protocol):
-    """What is judged."""
-
-    def round(self, now: datetime) -> None:
-        """Look at the tables once, at a simulated moment (UTC). May raise InfrastructureError where the store does not answer."""
-        ...
-
-
-class Make(Protocol):
-    """How a detector is made; it is made anew after it was killed, and finds all it knew in the tables."""
-
-    def __call__(
-        self, reader: Reader, writer: Writer, sources: Mapping[str, Source], channels: Mapping[str, Send], heartbeat: Heartbeat
-    ) -> Detector: ...
-
 
 def maker(name: str) -> Make:
     """The factory of that name, `module:function`."""
     module, _, function = name.partition(":")
     return cast(Make, getattr(import_module(module), function))
-
-
-class ChannelRefused(Exception):
-    """A channel did not take a message."""
 
 
 @dataclass(frozen=True)

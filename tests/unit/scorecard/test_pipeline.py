@@ -109,13 +109,13 @@ def failing(begin: datetime, retries: bool, *steps: tuple[str, str]) -> StepFaul
 
 
 def attempts_at(store: FactStore, asset: str) -> list[dict[str, Any]]:
-    told = "select attempt, started_at, ended_at from ops.run_log where asset = ? and status = 'FAILED' order by run_id, attempt"
+    told = "select attempt, started_at, ended_at from ops.run_log where asset = ? and status = 'FAILED' order by started_at"
     return [row for row in store.rows(told, [asset]) if row["attempt"]]
 
 
 def test_a_step_that_a_retry_can_help_is_tried_four_times_and_what_is_behind_it_is_skipped(world: World) -> None:
     begin = MONDAY + 10 * HOUR
-    store = live(world, begin, begin + 2 * HOUR, [failing(begin, True, (MAIN_SOURCE, SILVER))])
+    store = live(world, begin, begin + 2 * HOUR, [failing(begin + HOUR, True, (MAIN_SOURCE, SILVER))])
     tries = attempts_at(store, SILVER)[:TRIES]
     assert [row["attempt"] for row in tries] == [1, 2, 3, 4]
     waits = [(later["started_at"] - earlier["ended_at"]).total_seconds() for earlier, later in pairwise(tries)]
@@ -127,7 +127,7 @@ def test_a_step_that_a_retry_can_help_is_tried_four_times_and_what_is_behind_it_
 
 def test_a_step_that_no_retry_can_help_is_tried_once_in_a_run_and_pauses_between_runs(world: World) -> None:
     begin, asset = MONDAY + 10 * HOUR, "gold.security_signals"
-    store = live(world, begin, begin + 2 * HOUR, [failing(begin, False, ("gold", asset))])
+    store = live(world, begin, begin + 3 * HOUR, [failing(begin + HOUR, False, ("gold", asset))])
     tries = attempts_at(store, asset)
     assert {row["attempt"] for row in tries} == {1}
     assert len(tries) > 1
@@ -137,7 +137,8 @@ def test_a_step_that_no_retry_can_help_is_tried_once_in_a_run_and_pauses_between
 
 def test_bronze_that_fails_is_taken_up_by_a_later_run_and_loses_nothing(world: World) -> None:
     begin = MONDAY + 10 * HOUR
-    store = live(world, begin, begin + 3 * HOUR, [failing(begin, False, (MAIN_SOURCE, f"bronze.{MAIN_SOURCE}"))])
+    store = live(world, begin, begin + 3 * HOUR, [failing(begin + HOUR, False, (MAIN_SOURCE, f"bronze.{MAIN_SOURCE}"))])
+    assert attempts_at(store, f"bronze.{MAIN_SOURCE}")
     healthy = live(world, begin, begin + 3 * HOUR)
     total = "select tenant_id, sum(value) as n from ops.metrics where metric = 'rows' and table_name = ? group by 1 order by 1"
     assert store.rows(total, [SILVER]) == healthy.rows(total, [SILVER])

@@ -20,10 +20,11 @@ from tests.scorecard.catalogue import faults_of
 from tests.scorecard.facts import Bulk, Clock, FactStore, micros
 from tests.scorecard.faults import Truth
 from tests.scorecard.measures import COLUMNS
+from tests.scorecard.protocol import Heartbeat, Send
 from tests.scorecard.report import BEGIN_MARK, END_MARK, Card, render, write
 from tests.scorecard.runs import Healthy, live_healthy
 from tests.scorecard.score import Calm, Incident, Outcome, incidents, is_about, judge
-from tests.scorecard.watch import DeadMansSwitch, Heartbeat, Post, Send
+from tests.scorecard.watch import DeadMansSwitch, Post
 from tests.scorecard.world import BEGIN, DAY, HOUR, World
 from tests.scorecard.zscore import Flag, flags
 
