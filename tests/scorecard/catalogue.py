@@ -33,18 +33,18 @@ BURSTING = ("user_id", "ip", "country", "user_agent")
 # Where the heap itself is used up, the embedded Spark exits (infra.jvm), and the step says no more than that Spark went away. This is
 # what Spark 4.2 says where a task gets no memory for its work and Spark lives on: condition UNABLE_TO_ACQUIRE_MEMORY.
 OUT_OF_MEMORY = Failure(
-    "SparkConnectGrpcException",
-    "(org.apache.spark.SparkException) Job aborted due to stage failure: Task 1 in stage 87.0 failed 1 times, most recent failure: "
+    "SparkException",
+    "Job aborted due to stage failure: Task 1 in stage 87.0 failed 1 times, most recent failure: "
     "Lost task 1.0 in stage 87.0 (TID 214) (localhost executor driver): org.apache.spark.memory.SparkOutOfMemoryError: "
     "[UNABLE_TO_ACQUIRE_MEMORY] Unable to acquire 65536 bytes of memory, got 0. SQLSTATE: 53200",
     40.0,
     retries=False,
 )
 EXPIRED = Failure(
-    "SparkConnectGrpcException",
-    "(java.nio.file.AccessDeniedException) s3a://lake/silver/auth_events/_delta_log: getFileStatus on "
-    "s3a://lake/silver/auth_events/_delta_log: software.amazon.awssdk.services.s3.model.S3Exception: The provided token has expired. "
-    "(Service: S3, Status Code: 403, Request ID: 7C2A41D09B3E5F68):ExpiredToken: The provided token has expired.",
+    "UnknownException",
+    "(java.nio.file.AccessDeniedException) s3a://lake/ctl: getFileStatus on s3a://lake/ctl: "
+    "software.amazon.awssdk.services.s3.model.S3Exception: The provided token has expired. "
+    "(Service: S3, Status Code: 403, Request ID: 7C2A41D09B3E5F68):ExpiredToken",
     3.0,
     retries=False,
 )
@@ -234,7 +234,9 @@ def killed_evaluator(draw: Draw) -> Fault:
     """The detector is killed and started again later."""
     begins = draw.start(5) + draw.minutes(1, 59)
     ends = begins + draw.minutes(20, 60)
-    return Fault("killed_evaluator", begins, ends, Truth(("evaluator_down",)), "no rounds are held", evaluator_down=(begins, ends))
+    return Fault(
+        "killed_evaluator", begins, ends, Truth(("evaluator_down",), by_cause=True), "no rounds are held", evaluator_down=(begins, ends)
+    )
 
 
 def dead_channel(draw: Draw) -> Fault:
@@ -246,7 +248,7 @@ def dead_channel(draw: Draw) -> Fault:
     about = {"fails": UNRESOLVED, "steps": frozenset({(GOLD_PIPELINE, asset)})}
     carrier = StepFault("carrier", begins + timedelta(minutes=5), ends - HOUR / 2, broken, f"{asset} fails", **about)
     detail = f"the first channel refuses what it is sent, while {asset} fails"
-    truth = Truth(("channel_dead",))
+    truth = Truth(("channel_dead",), by_cause=True)
     return Fault("dead_channel", begins, ends, truth, detail, channel_down=(begins, ends), carrier=carrier)
 
 

@@ -23,7 +23,7 @@ from lakehouse.arrow import ARROW_TYPES, arrow_table
 from lakehouse.errors import InfrastructureError
 from lakehouse.ops.store import DELTA_RS_TABLES, Row
 from lakehouse.ops.views import VIEWS, tables_read_by
-from lakehouse.tables import table
+from lakehouse.tables import Table, table
 
 MICROSECOND = timedelta(microseconds=1)
 UNAVAILABLE = "the store did not answer while reading the ops tables: Generic S3 error: server error 503 Service Unavailable"
@@ -69,7 +69,7 @@ class FactStore:
 
     def __init__(self, clock: Clock, *, history: History | None = None, down: tuple[datetime, datetime] | None = None) -> None:
         self._clock, self._down = clock, down
-        self._waiting: dict[str, list[pa.Table]] = defaultdict(list)
+        self._waiting: dict[str, list[tuple[datetime, Sequence[Row] | Bulk]]] = defaultdict(list)
         self._connection = duckdb.connect(":memory:", config={"threads": 1})
         self._connection.execute("set global TimeZone = 'UTC'; create schema facts; create schema ops; create schema ctl")
         if history:
@@ -119,34 +119,22 @@ class FactStore:
     def append(self, name: str, rows: Sequence[Row]) -> bool:
         """Append rows, recorded now. They are kept in any case, as the real writer's spool keeps them."""
         if rows:
-            self.record(name, rows, self._clock.now)
+            self.record(name, self._clock.now, rows)
         return True
 
-    def record(self, name: str, rows: Sequence[Row], at: datetime) -> None:
-        """Append rows that were recorded at a moment (UTC)."""
-        stamp = {"recorded_at": at, "recorded_date": at.date()}
-        self._waiting[name].append(arrow_table(table(name), [{**row, **stamp} for row in rows]))
-
-    def record_many(self, name: str, stamped: Sequence[tuple[datetime, Sequence[Row]]]) -> None:
-        """Append rows that were recorded at several moments (UTC), in one go."""
-        rows = [{**row, "recorded_at": at, "recorded_date": at.date()} for at, together in stamped for row in together]
-        self._waiting[name].append(arrow_table(table(name), rows))
-
-    def record_bulks(self, name: str, stamped: Sequence[tuple[datetime, Bulk]]) -> None:
-        """Append many rows that were recorded at several moments (UTC); they all tell the same columns."""
-        bulks = [(at, bulk) for at, bulk in stamped if bulk.rows]
-        if not bulks:
-            return
-        given = dict(zip(bulks[0][1].columns, zip(*(row for _, bulk in bulks for row in bulk.rows), strict=True), strict=True))
-        given["recorded_at"] = [stamp for at, bulk in bulks for stamp in [micros(at)] * len(bulk.rows)]
-        count = len(given["recorded_at"])
-        arrays = {c.name: _array(c.type, given.get(c.name), count) for c in table(name).columns if c.name != "recorded_date"}
-        arrays["recorded_date"] = pc.cast(arrays["recorded_at"], pa.date32())
-        self._waiting[name].append(pa.table({c.name: arrays[c.name] for c in table(name).columns}))
+    def record(self, name: str, at: datetime, rows: Sequence[Row] | Bulk) -> None:
+        """Append rows that were recorded at a moment (UTC). They are taken in when the table is next asked for."""
+        self._waiting[name].append((at, rows))
 
     def _arrive(self, name: str) -> None:
-        if waiting := self._waiting.pop(name, None):
-            self._connection.register("arriving", pa.concat_tables(waiting))
+        stamped = self._waiting.pop(name, [])
+        rows = [
+            {**row, "recorded_at": at, "recorded_date": at.date()} for at, what in stamped if not isinstance(what, Bulk) for row in what
+        ]
+        bulks = [(at, what) for at, what in stamped if isinstance(what, Bulk) and what.rows]
+        arriving = ([arrow_table(table(name), rows)] if rows else []) + ([_bulk_table(table(name), bulks)] if bulks else [])
+        if arriving:
+            self._connection.register("arriving", pa.concat_tables(arriving))
             self._connection.execute(f"insert into facts.{_local(name)} select * from arriving")
             self._connection.unregister("arriving")
 
@@ -166,3 +154,13 @@ def _local(name: str) -> str:
 
 def _array(kind: str, values: Sequence[Any] | None, count: int) -> pa.Array:
     return pa.nulls(count, ARROW_TYPES[kind]) if values is None else pa.array(values, type=ARROW_TYPES[kind])
+
+
+def _bulk_table(declared: Table, bulks: Sequence[tuple[datetime, Bulk]]) -> pa.Table:
+    """Bulks, which all tell the same columns, as one Arrow table."""
+    given = dict(zip(bulks[0][1].columns, zip(*(row for _, bulk in bulks for row in bulk.rows), strict=True), strict=True))
+    given["recorded_at"] = [stamp for at, bulk in bulks for stamp in [micros(at)] * len(bulk.rows)]
+    count = len(given["recorded_at"])
+    arrays = {c.name: _array(c.type, given.get(c.name), count) for c in declared.columns if c.name != "recorded_date"}
+    arrays["recorded_date"] = pc.cast(arrays["recorded_at"], pa.date32())
+    return pa.table({c.name: arrays[c.name] for c in declared.columns})

@@ -33,12 +33,14 @@ class Truth:
         causes: names of lakehouse's causes that are right.
         pipelines, tables: where the break is; an incident that names one of them is about the fault.
         tenants: exactly those that are hit; empty where it is the platform.
+        by_cause: it is not about a place: only an incident with a right cause is about the fault.
     """
 
     causes: tuple[str, ...]
     pipelines: frozenset[str] = frozenset()
     tables: frozenset[str] = frozenset()
     tenants: frozenset[str] = frozenset()
+    by_cause: bool = False
 
 
 Window = tuple[datetime, datetime]

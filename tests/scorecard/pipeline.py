@@ -85,15 +85,9 @@ class Pipeline:
         self._hand_over(until, store)
 
     def _hand_over(self, until: datetime, store: FactStore) -> None:
-        rows: dict[str, list[tuple[datetime, Any]]] = defaultdict(list)
-        bulks: dict[str, list[tuple[datetime, Bulk]]] = defaultdict(list)
         while self._due and self._due[0][0] < until:
             at, name, what = self._due.popleft()
-            (bulks if isinstance(what, Bulk) else rows)[name].append((at, what))
-        for name, together in rows.items():
-            store.record_many(name, together)
-        for name, many in bulks.items():
-            store.record_bulks(name, many)
+            store.record(name, at, what)
 
     def _tell(self, at: datetime, name: str, what: Sequence[Mapping[str, Any]] | Bulk) -> None:
         self._due.append((at, name, what))

@@ -15,8 +15,8 @@ from tests.scorecard.score import Calm, Outcome
 BEGIN_MARK, END_MARK = "<!-- scorecard:begin -->", "<!-- scorecard:end -->"
 LEAST_DETECTED, MOST_MINUTES, LEAST_RIGHT, MOST_MESSAGES, MOST_FALSE = 16 / 17, 2.0, 0.8, 1.5, 1.0
 HEADINGS = (
-    "fault", "detected", "minutes", "from first fact", "cause first", "causes told", "customers", "incidents", "messages", "over",
-    "ended", "z-score a table", "z-score a customer",
+    "fault", "detected", "minutes", "from first fact", "cause first", "causes told", "customers", "incidents", "messages",
+    "resolved messages", "ended", "z-score a table", "z-score a customer",
 )  # fmt: skip
 REFERENCE_FAULTS = 17
 

@@ -173,8 +173,9 @@ def _cause(row: Mapping[str, Any]) -> str | None:
 
 def is_about(incident: Incident, truth: Truth) -> bool:
     """Whether an incident concerns the place and the customers of a fault."""
-    if incident.cause in truth.causes and not truth.tenants:
-        return True
+    has_cause = incident.cause in truth.causes
+    if truth.by_cause or (has_cause and not truth.tenants):
+        return has_cause
     is_here = not (truth.pipelines or truth.tables) or incident.pipeline in truth.pipelines or incident.table in truth.tables
     is_theirs = not truth.tenants or not incident.tenants or bool(incident.tenants & truth.tenants)
     return is_here and is_theirs

@@ -35,7 +35,8 @@ def test_what_is_appended_is_stamped_with_the_simulated_time_and_seen_through_vi
 def test_many_rows_at_once_keep_their_moments_and_leave_other_columns_null() -> None:
     store = FactStore(Clock(BEGIN))
     row = ("r", "p", "bronze.p", None, "rows", None, 3.0, "harbor", 1772409600000000, 3600)
-    store.record_bulks("ops.metrics", [(BEGIN, Bulk(COLUMNS, [row])), (BEGIN + HOUR, Bulk(COLUMNS, [row, row]))])
+    store.record("ops.metrics", BEGIN, Bulk(COLUMNS, [row]))
+    store.record("ops.metrics", BEGIN + HOUR, Bulk(COLUMNS, [row, row]))
     found = store.rows("select recorded_at, count(*)::int as n, max(bucket_start) as bucket from ops.metrics group by 1 order by 1")
     assert found == [{"recorded_at": BEGIN, "n": 1, "bucket": BEGIN}, {"recorded_at": BEGIN + HOUR, "n": 2, "bucket": BEGIN}]
     assert store.rows("select count(batch_id)::int as n from ops.metrics") == [{"n": 0}]

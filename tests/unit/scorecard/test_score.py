@@ -186,7 +186,7 @@ def daily(counts: Sequence[float], tenant: str = "harbor") -> FactStore:
     store = FactStore(Clock(BEGIN))
     for n, count in enumerate(counts):
         row = ("r", "p", "bronze.p", "b", "rows", None, float(count), tenant, micros(BEGIN + n * DAY + 9 * HOUR), 3600)
-        store.record_bulks("ops.metrics", [(BEGIN + n * DAY + 10 * HOUR, Bulk(COLUMNS, [row]))])
+        store.record("ops.metrics", BEGIN + n * DAY + 10 * HOUR, Bulk(COLUMNS, [row]))
     return store
 
 
@@ -222,13 +222,13 @@ def test_the_page_tells_bars_and_seeds_between_its_marks_and_keeps_the_rest(tmp_
     assert "| false alarms a week | at most 1 | 1.0 | held |" in generated
     assert "| null burst | 1 of 2 | 65.0 | 1.0 | 1 of 2 | null_burst |" in generated
     page = tmp_path / "page.md"
-    page.write_text(f"before\n{BEGIN_MARK}\nold\n{END_MARK}\nafter\n", encoding="utf-8")
+    page.write_text(f"before\n{BEGIN_MARK}\nOUTDATED\n{END_MARK}\nafter\n", encoding="utf-8")
     write(page, generated)
     text = page.read_text(encoding="utf-8")
     assert text.startswith(f"before\n{BEGIN_MARK}\n")
     assert text.endswith(f"{END_MARK}\nafter\n")
     assert generated in text
-    assert "old" not in text
+    assert "OUTDATED" not in text
     page.write_text("no marks", encoding="utf-8")
     with pytest.raises(ValueError, match="has no"):
         write(page, generated)
