@@ -213,7 +213,7 @@ class Draw:
             for stream in streams or self.world.streams
             for day in range(SCORED // DAY)
             for start in [BEGIN + TRAINING + DAY * day + HOUR * h for h in range(FIRST_START, LAST_END - hours + 1)]
-            if all(stream.expected(start + HOUR * n) >= least for n in range(hours))
+            if all(self.world.expected(stream, start + HOUR * n) >= least for n in range(hours))
         ]
         names = sorted({stream.index for stream, _ in found})
         chosen = self.one_of(names)

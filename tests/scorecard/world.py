@@ -225,7 +225,7 @@ class Stream:
     share: float
 
     def expected(self, hour: datetime) -> float:
-        """Events that an hour (UTC) has on the average."""
+        """Events that an hour (UTC) has on the average; see World.expected."""
         local = hour.astimezone(ZoneInfo(self.tenant.zone))
         day = self.tenant.weekend if local.weekday() >= 5 else 1.0
         weeks = (hour - BEGIN) / (7 * DAY)
@@ -239,6 +239,7 @@ class World:
     def __init__(self, seed: int) -> None:
         self.seed = seed
         self.sources = declared_sources()
+        self._expected: dict[tuple[int, datetime], float] = {}
 
     @cached_property
     def streams(self) -> list[Stream]:
@@ -264,6 +265,13 @@ class World:
         filled = {c: min(1.0, FILLED[c] * float(rng.uniform(0.94, 1.02))) for c in columns}
         return Rates(NOT_APPLICABLE[stream.source] * float(rng.uniform(0.6, 1.4)), filled, shares)
 
+    def expected(self, stream: Stream, hour: datetime) -> float:
+        """Events that an hour (UTC) of a stream has on the average."""
+        key = stream.index, hour
+        if key not in self._expected:
+            self._expected[key] = stream.expected(hour)
+        return self._expected[key]
+
     def rates(self, stream: Stream) -> Rates:
         """A stream's ordinary rates."""
         return self._rates[stream.index]
@@ -272,7 +280,7 @@ class World:
         """Records of an ordinary hour's file: Poisson, with more spread by hour and by day."""
         daily = self.rng(2, stream.index, (hour - BEGIN) // DAY).normal(1.0, DAILY_SPREAD)
         rng, spread = self.rng(3, stream.index, (hour - BEGIN) // HOUR), stream.tenant.spread
-        return int(rng.poisson(stream.expected(hour) * max(daily, 0.5) * rng.gamma(spread**-2, spread**2)))
+        return int(rng.poisson(self.expected(stream, hour) * max(daily, 0.5) * rng.gamma(spread**-2, spread**2)))
 
     def lands_at(self, stream: Stream, hour: datetime) -> datetime:
         """When an hour's file is put: some minutes after the hour's end, now and then up to 20 later."""

@@ -36,6 +36,16 @@ def world() -> World:
     return World(SEED)
 
 
+@cache
+def a_world(seed: int) -> World:
+    return World(seed)
+
+
+@cache
+def all_of(seed: int) -> dict[str, Fault]:
+    return {fault.name: fault for fault in faults_of(a_world(seed))}
+
+
 def drawn(world: World, name: str) -> Fault:
     return faults_of(world, [name])[0]
 
@@ -52,7 +62,7 @@ def landed(world: World, faults: list[Fault], begin: datetime, end: datetime) ->
 @cache
 def both(name: str, seed: int = SEED) -> tuple[Fault, FactStore, FactStore]:
     """A fault, the facts of its time, and those of its control."""
-    fault, world = drawn(World(seed), name), World(seed)
+    fault, world = drawn(a_world(seed), name), a_world(seed)
     begin, end = fault.window[0], fault.ends.replace(minute=0, second=0) + 2 * HOUR
     return fault, live(world, begin, end, [fault]), live(world, begin, end)
 
@@ -65,14 +75,14 @@ def counted(store: FactStore, metric: str, table: str = SILVER, dimension: str |
 
 def test_there_are_seventeen_and_each_has_a_cause_of_the_agreed_names() -> None:
     assert len(CATALOGUE) == 17
-    causes = {cause for seed in range(3) for fault in faults_of(World(seed)) for cause in fault.truth.causes}
+    causes = {cause for seed in range(3) for fault in all_of(seed).values() for cause in fault.truth.causes}
     assert causes == set(CAUSES)
 
 
 @pytest.mark.parametrize("name", list(CATALOGUE))
 def test_a_fault_is_drawn_from_the_seed_alone_and_lies_within_a_day_of_the_scored_fortnight(name: str) -> None:
     for seed in range(8):
-        fault, again = drawn(World(seed), name), faults_of(World(seed))[list(CATALOGUE).index(name)]
+        fault, again = drawn(a_world(seed), name), all_of(seed)[name]
         assert (fault.begins, fault.ends, fault.detail, fault.truth) == (again.begins, again.ends, again.detail, again.truth)
         assert BEGIN + TRAINING <= fault.begins < fault.ends < END
         assert fault.begins.date() == fault.ends.date()
@@ -82,7 +92,7 @@ def test_a_fault_is_drawn_from_the_seed_alone_and_lies_within_a_day_of_the_score
 
 def test_seeds_draw_other_customers_times_and_kinds() -> None:
     for name in ("null_burst", "poison_records", "out_of_memory", "wrong_values"):
-        assert len({drawn(World(seed), name).detail for seed in range(8)}) > 4, name
+        assert len({all_of(seed)[name].detail for seed in range(8)}) > 4, name
 
 
 @pytest.mark.parametrize("name", OF_FILES)
