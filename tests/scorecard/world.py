@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -241,6 +242,10 @@ class World:
         self.sources = declared_sources()
         self._expected: dict[tuple[int, datetime], float] = {}
 
+    def __reduce__(self) -> tuple[type[World], tuple[int]]:
+        """A world is its seed: pickles of pipelines stay small."""
+        return World, (self.seed,)
+
     @cached_property
     def streams(self) -> list[Stream]:
         """Each customer's sources."""
@@ -302,20 +307,30 @@ class World:
 
 
 def _draw_part(rng: Rng, hour: datetime, records: int, rates: Rates) -> Part:
-    duplicate, unreadable, _ = rng.multinomial(records, _with_rest(rates.duplicate, rates.unreadable)).tolist()
-    published = records - duplicate - unreadable
-    not_applicable, rejected, inserted = rng.multinomial(published, _with_rest(rates.not_applicable, rates.rejected)).tolist()
+    """A part, drawn record by record: with other rates a record has the same luck, so that what is not concerned stays as it is."""
+    luck = rng.random((records, 3 + len(rates.shares) + len(rates.filled)))
+    duplicate = luck[:, 0] < rates.duplicate
+    unreadable = ~duplicate & (luck[:, 0] < rates.duplicate + rates.unreadable)
+    published = ~(duplicate | unreadable)
+    not_applicable = published & (luck[:, 1] < rates.not_applicable)
+    rejected = published & ~not_applicable & (luck[:, 1] > 1 - rates.rejected)
+    rows = luck[published & ~not_applicable & ~rejected]
     values = {
-        f"{column}={value}": n
-        for column, shares in rates.shares.items()
-        for value, n in zip(shares, rng.multinomial(inserted, list(shares.values())).tolist(), strict=True)
-        if n
+        f"{column}={value}": count
+        for place, (column, shares) in enumerate(rates.shares.items(), 3)
+        for value, count in zip(shares, _counts(rows[:, place], shares), strict=True)
+        if count
     }
-    filled = dict(zip(rates.filled, rng.binomial(inserted, list(rates.filled.values())).tolist(), strict=True))
+    has_value = rows[:, 3 + len(rates.shares) :] < np.array(list(rates.filled.values()))
+    filled = dict(zip(rates.filled, has_value.sum(axis=0).tolist(), strict=True))
     filled |= {column: values.get(f"{of}={value}", 0) for column, (of, value) in FOLLOWS.items()}
-    implausible = int(rng.binomial(inserted, rates.implausible))
-    return Part(hour, records, duplicate, unreadable, implausible, not_applicable, rejected, filled, values)
+    implausible = int((rows[:, 2] < rates.implausible).sum())
+    lost = (int(kind.sum()) for kind in (duplicate, unreadable))
+    return Part(hour, records, *lost, implausible, int(not_applicable.sum()), int(rejected.sum()), filled, values)
 
 
-def _with_rest(*shares: float) -> list[float]:
-    return [*shares, 1 - sum(shares)]
+def _counts(luck: np.ndarray[Any, Any], shares: Mapping[str, float]) -> list[int]:
+    """How many of some rows have each of the values that have these shares."""
+    bounds = np.cumsum(list(shares.values()))[:-1]
+    counts: list[int] = np.bincount(np.searchsorted(bounds, luck, side="right"), minlength=len(shares)).tolist()
+    return counts

@@ -125,7 +125,7 @@ def test_facts_before_a_fault_are_those_of_the_control(name: str) -> None:
     for table in ("ops.run_events", "ops.metrics", "ctl.files", "ops.check_results"):
         before = f"select * from {table} where recorded_at < ? order by all"
         assert hit.query(before, [fault.begins]).equals(healthy.query(before, [fault.begins])), table
-    after = "select * exclude (recorded_at) from ops.run_events where recorded_at >= ? order by all"
+    after = "select * from ops.metrics where recorded_at >= ? order by all"
     assert not hit.query(after, [fault.begins]).equals(healthy.query(after, [fault.begins]))
 
 
@@ -176,7 +176,7 @@ def test_drift_is_recorded_once_and_the_column_is_null_meanwhile(name: str, chan
 def test_a_null_burst_takes_values_and_no_field() -> None:
     fault, hit, healthy = both("null_burst")
     [tenant] = fault.truth.tenants
-    fallen = [c for c in ("user_id", "ip", "country", "user_agent") if _filled(hit, tenant, c) < 0.6 * _filled(healthy, tenant, c)]
+    fallen = [c for c in ("user_id", "ip", "country", "user_agent") if _filled(hit, tenant, c) < 0.8 * _filled(healthy, tenant, c)]
     assert len(fallen) == 1
     assert hit.rows("select count(*)::int as n from ctl.source_fields where change <> 'first_seen'") == [{"n": 0}]
     assert counted(hit, "rows") == counted(healthy, "rows")
@@ -225,8 +225,9 @@ def test_poison_is_quarantined_and_where_it_is_much_the_slice_is_held_back() -> 
 def test_a_bad_deploy_runs_under_a_version_of_its_own_and_drops_a_third() -> None:
     fault, hit, healthy = both("bad_deploy")
     assert isinstance(fault, DeployFault)
-    versions = hit.rows("select code_version as v, min(started_at) as first from ops.run_log group by 1 order by 2")
-    assert [row["v"] for row in versions] == [usual_code_version(SEED, fault.begins), fault.bad, fault.mended]
+    versions = "select code_version as v from ops.run_log group by 1 order by min(started_at)"
+    assert [row["v"] for row in hit.rows(versions)] == [fault.bad, fault.mended]
+    assert healthy.rows(versions) == [{"v": usual_code_version(SEED, fault.begins)}]
     bad = "select sum(rows_not_applicable) / sum(rows_read) as share from ops.run_log where asset = ? and started_at between ? and ?"
     ours, theirs = (store.rows(bad, [SILVER, fault.begins, fault.ends])[0]["share"] for store in (hit, healthy))
     assert ours - theirs == pytest.approx(1 / 3, abs=0.04)
