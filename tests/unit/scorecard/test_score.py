@@ -16,6 +16,7 @@ import pytest
 
 from lakehouse.ops.store import Reader, Writer
 from lakehouse.sources import Source
+from tests.scorecard.__main__ import options
 from tests.scorecard.catalogue import faults_of
 from tests.scorecard.facts import Bulk, Clock, FactStore, micros
 from tests.scorecard.faults import Truth
@@ -232,3 +233,14 @@ def test_the_page_tells_bars_and_seeds_between_its_marks_and_keeps_the_rest(tmp_
     page.write_text("no marks", encoding="utf-8")
     with pytest.raises(ValueError, match="has no"):
         write(page, generated)
+
+
+def test_seeds_and_faults_are_named_on_the_command_line_and_a_seed_is_drawn_where_none_is(capsys: pytest.CaptureFixture[str]) -> None:
+    named = options(["--detector", "a:b", "--seeds", "3, 5", "--faults", "null_burst all_down"])
+    assert (named.seeds, named.faults) == ([3, 5], ["null_burst", "all_down"])
+    drawn = options(["--detector", "a:b", "--seeds", "", "--faults", ""])
+    assert len(drawn.seeds) == 1
+    assert len(drawn.faults) == 17
+    with pytest.raises(SystemExit):
+        options(["--detector", "a:b", "--faults", "earthquake"])
+    assert "there is no fault earthquake" in capsys.readouterr().err
