@@ -9,10 +9,10 @@ TESTS := $(BIN)/python -m pytest
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check unit spark stack drill soak bench docs lock clean
+.PHONY: help demo test check unit spark stack drill soak bench scorecard docs lock clean
 
 help: ## print this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(READY) ## start everything, land the demo data, materialise it, say where to look
 	@$(BIN)/lakehouse demo
@@ -43,6 +43,9 @@ soak: $(READY) ## live through DAYS (14) simulated days of RUNS (288) runs each:
 bench: $(READY) ## measure against plain Spark and other tools; SIZES, TIMES (5), ONLY name a part; taken up where it was stopped; hours
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes --only-binary :all: -r infra/requirements-bench.txt
 	$(TESTS) tests/bench -s --rounds $(or $(TIMES),5) $(if $(SIZES),--sizes $(SIZES)) $(if $(ONLY),-k "$(ONLY)")
+
+scorecard: $(READY) ## seventeen faults in a simulated fortnight: what DETECTOR finds, how soon, with which cause; SEED, FAULTS; minutes
+	@$(BIN)/python -m tests.scorecard --detector $(or $(DETECTOR),tests.scorecard.trivial:make) --seeds "$(SEED)" --faults "$(FAULTS)"
 
 docs: $(READY) ## render the data dictionary from the declarations
 	LAKEHOUSE_HOME=$(VENV)/none $(BIN)/lakehouse dictionary > docs/data_dictionary.md

@@ -81,6 +81,40 @@ def test_gold_is_recomputed_by_a_column_and_what_is_read_in_parts_is_partitioned
         assert declared.partition_by == ((declared.recomputed_by,) if name in read_in_parts else ()), name
 
 
+def _imports(path: Path) -> set[str]:
+    nodes = list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+    named = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+    return named | {f"{node.module}.{alias.name}" for node in nodes if isinstance(node, ast.ImportFrom) for alias in node.names}
+
+
+def _is_of(name: str, package: str) -> bool:
+    return f"{name}.".startswith(f"{package}.")
+
+
+def test_the_product_knows_nothing_of_its_yardstick() -> None:
+    offenders = [f"{path.relative_to(ROOT)}: {name}" for path in MODULES for name in _imports(path) if _is_of(name, "tests")]
+    assert not offenders, f"no module of the product may import tests: {offenders}"
+
+
+def test_the_scorecards_injector_and_judge_know_nothing_of_the_detector() -> None:
+    yardstick = [path for path in (ROOT / "tests" / "scorecard").glob("*.py") if path.stem not in SCORECARD_DETECTORS]
+    assert len(yardstick) > 10
+    judged = ("lakehouse.monitoring", "lakehouse.incidents", *(f"tests.scorecard.{name}" for name in SCORECARD_DETECTORS))
+    offenders = [f"{path.name}: {name}" for path in yardstick for name in _imports(path) if any(_is_of(name, one) for one in judged)]
+    assert not offenders, f"the injector must not know what it judges: {offenders}"
+
+
+def test_a_detector_is_plugged_into_the_scorecard_without_knowing_the_injector() -> None:
+    plugs = [ROOT / "tests" / "scorecard" / f"{name}.py" for name in SCORECARD_DETECTORS]
+    found = {f"{path.name}: {name}" for path in plugs if path.exists() for name in _imports(path) if name.startswith("tests.")}
+    offenders = sorted(one for one in found if not one.partition(": ")[2].startswith("tests.scorecard.protocol."))
+    assert not offenders, f"of the scorecard a plug needs tests.scorecard.protocol alone: {offenders}"
+
+
+SCORECARD_DETECTORS = ("trivial", "product")
+"""Modules of tests/scorecard that plug a detector in."""
+
+
 @pytest.mark.parametrize("word", ["pypi.org", "files.pythonhosted", "repo1.maven", "proxy.golang.org", "/work/shared", "/root/"])
 def test_the_project_names_no_registry_host_and_no_machine(word: str) -> None:
     offenders = [path for path, text in _our_texts().items() if word in text]
