@@ -45,7 +45,7 @@ bench: $(READY) ## measure against plain Spark and other tools; SIZES, TIMES (5)
 	$(TESTS) tests/bench -s --rounds $(or $(TIMES),5) $(if $(SIZES),--sizes $(SIZES)) $(if $(ONLY),-k "$(ONLY)")
 
 scorecard: $(READY) ## seventeen faults in a simulated fortnight: what DETECTOR finds, how soon, with which cause; SEED, FAULTS; minutes
-	@$(BIN)/python -m tests.scorecard --detector $(or $(DETECTOR),tests.scorecard.trivial:make) --seeds "$(SEED)" --faults "$(FAULTS)"
+	@$(BIN)/python -m tests.scorecard --detector $(or $(DETECTOR),tests.scorecard.product:make) --seeds "$(SEED)" --faults "$(FAULTS)"
 
 docs: $(READY) ## render the data dictionary from the declarations
 	LAKEHOUSE_HOME=$(VENV)/none $(BIN)/lakehouse dictionary > docs/data_dictionary.md

@@ -12,7 +12,9 @@ from lakehouse.monitoring.symptoms import Kind, Symptom
 PATTERNS: tuple[tuple[str, re.Pattern[str]], ...] = (
     (
         "out_of_memory",
-        re.compile(r"OutOfMemory|Java heap space|GC overhead limit|MemoryError|Cannot allocate memory|exit code 137", re.I),
+        re.compile(
+            r"OutOfMemory|Java heap space|GC overhead limit|MemoryError|Cannot allocate memory|exit code 137|UNABLE_TO_ACQUIRE_MEMORY", re.I
+        ),
     ),
     (
         "credential_expired",
