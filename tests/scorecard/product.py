@@ -30,7 +30,7 @@ class ClearlakeDetector:
     def __init__(
         self, reader: Reader, writer: Writer, sources: Mapping[str, Source], channels: Mapping[str, Send], beat: Heartbeat
     ) -> None:
-        self._parts = reader, writer, sources, channels, beat
+        self._parts = reader, writer, sources, sends, beat
         self._folder = tempfile.TemporaryDirectory()
         self._watch: Watch | None = None
 
