@@ -28,9 +28,9 @@ class ClearlakeDetector:
     """The product's watch; made at its first round."""
 
     def __init__(
-        self, reader: Reader, writer: Writer, sources: Mapping[str, Source], channels: Mapping[str, Send], beat: Heartbeat
+        self, reader: Reader, writer: Writer, sources: Mapping[str, Source], channels: Mapping[str, Send], heartbeat: Heartbeat
     ) -> None:
-        self._parts = reader, writer, sources, sends, beat
+        self._parts = reader, writer, sources, channels, heartbeat
         self._folder = tempfile.TemporaryDirectory()
         self._watch: Watch | None = None
 
