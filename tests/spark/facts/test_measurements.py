@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections import Counter
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from lakehouse.tables import table
@@ -14,6 +15,8 @@ select metric, dimension, tenant_id, strftime(bucket_start, '%H:%M') as bucket, 
 from ops.metrics where table_name = ? and tenant_id = ? and batch_id is not null group by all
 """
 WHOLE = "select metric, dimension, value from ops.metrics where run_id = ? and table_name = ? and tenant_id is null"
+DAY = f"{datetime.now(UTC) - timedelta(days=2):%Y-%m-%d}"
+"""Recent enough to be counted by the hour."""
 BRONZE, SILVER = f"bronze.{SOURCE}", "silver.auth_events"
 
 
@@ -27,10 +30,10 @@ def parts(lake: TestLake, name: str, tenant: str) -> dict[tuple[str, str | None,
 
 def some_events(tenant: str) -> list[Event | str]:
     """Two hours: three good sign-ins and one that fails in the first, one without an agent in the second; a repeat; a broken line."""
-    first = [event(n, tenant, time="10:10:00") for n in range(3)]
-    later = event(4, tenant, time="11:50:00")
+    first = [event(n, tenant, DAY, time="10:10:00") for n in range(3)]
+    later = event(4, tenant, DAY, time="11:50:00")
     later["user_agent"] = []
-    return [*first, event(3, tenant, time="10:59:59", ok=False), later, first[0], '{"event_id": ']
+    return [*first, event(3, tenant, DAY, time="10:59:59", ok=False), later, first[0], '{"event_id": ']
 
 
 def test_each_hour_of_a_tenant_has_its_rows_by_what_became_of_them(lake: TestLake) -> None:
