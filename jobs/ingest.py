@@ -31,6 +31,7 @@ from jobs.bronze import (
     with_duplicates,
     with_places,
 )
+from jobs.commits import is_mine_to_tell
 from jobs.context import Context, Staged
 from jobs.days import at_least_on
 from jobs.drift import SCHEMA_DRIFT, Seen, look, tell, undeclared_fields
@@ -259,6 +260,9 @@ def _recount(context: Context, source: Source, batch: Batch) -> dict[str, FileCo
 
 
 def _fill(context: Context, source: Source, batch: Batch, counts: Mapping[str, FileCounts], commit: Commit | None, facts: Facts) -> None:
+    if commit and not is_mine_to_tell(context, source.name, source.bronze, commit):
+        counts = {path: FileCounts(duplicate=c.published + c.quarantined + c.held_back + c.duplicate) for path, c in counts.items()}
+        commit = None
     published = sum(c.published for c in counts.values())
     facts.rows_inserted, facts.rows_updated, facts.rows_deleted = published, 0, 0
     facts.rows_quarantined = sum(c.quarantined for c in counts.values())

@@ -17,6 +17,7 @@ from dq_checks import REASONS, RowRule, Stage, contract_for
 from jobs.audit import audit, failing_slices, judge_published, lineage, view_of
 from jobs.books import SilverCounts, agree, balance_silver
 from jobs.bronze import first_of_repeated
+from jobs.commits import is_mine_to_tell
 from jobs.context import Context
 from jobs.days import around
 from jobs.fill import filled, record_fill
@@ -368,6 +369,8 @@ def _fill(context: Context, source: Source, declared: Table, portion: Portion, c
     commit = log.commit_of(portion.transaction)
     if commit:
         counts = SilverCounts(**commit.facts["counts"])
+    if commit and not is_mine_to_tell(context, source.name, declared, commit):
+        counts, commit = SilverCounts(read=counts.read, expanded=counts.expanded, duplicate=counts.read + counts.expanded), None
     facts.rows_read, facts.rows_expanded = counts.read, counts.expanded
     facts.rows_inserted, facts.rows_updated, facts.rows_deleted = counts.inserted, counts.updated, 0
     facts.rows_late = counts.late
