@@ -65,7 +65,7 @@ def waiting_assets(sources: dict[str, Source]) -> list[dg.AssetKey]:
     moving, logs, told = set(silver), DeltaLogs(settings()), told_inputs(reader)
     for declared in gold:
         is_due = moving & set(declared.inputs) or is_behind(logs, declared)
-        if is_due or untold_commit(reader, writer.host, logs[declared], declared, taken_in(settings(), declared), told):
+        if is_due or untold_commit(reader, writer.host, None, logs[declared], declared, taken_in(settings(), declared), told):
             moving.add(declared.name)
     return [key_of(name) for name in (*sorted(bronze), *sorted(moving))]
 

@@ -53,7 +53,8 @@ def aggregate(context: Context, declared: Table) -> Work | None:
 
 def _left_untold(context: Context, declared: Table) -> Commit | None:
     log, transaction = DeltaLog(context.settings, declared), taken_in(context.settings, declared)
-    return untold_commit(context.reader, context.writer.host, log, declared, transaction, told_inputs(context.reader))
+    told = told_inputs(context.reader)
+    return untold_commit(context.reader, context.writer.host, context.run.run_id, log, declared, transaction, told)
 
 
 def _tell_of(context: Context, declared: Table, commit: Commit) -> Work:
@@ -152,7 +153,7 @@ def _publish(context: Context, work: Work, facts: Facts) -> None:
     after = DeltaLog(context.settings, declared)
     commit = after.commit_of(work.transaction, work.version)
     audit(context, PIPELINE, declared, view, Stage.TABLE, facts, {})
-    if commit and is_mine_to_tell(context, PIPELINE, declared, commit):
+    if commit and is_mine_to_tell(context, PIPELINE, declared, commit, was_found=False):
         _fill(context, declared, commit, facts)
     else:
         facts.add(rows_inserted=0, rows_updated=0, rows_deleted=0)

@@ -30,20 +30,27 @@ group by asset
 """
 
 
-def is_mine_to_tell(context: Context, pipeline: str, declared: Table, commit: Commit) -> bool:
-    """Whether this attempt tells of a commit: one of its own run, or one that nobody else tells of."""
-    made_here = commit.facts.get("run_id") == context.run.run_id
-    return made_here or not is_told(context.reader, context.writer.host, pipeline, declared, commit)
+def is_mine_to_tell(context: Context, pipeline: str, declared: Table, commit: Commit, *, was_found: bool) -> bool:
+    """Whether this attempt tells of a commit: it has made it, or nobody else tells of it.
+
+    Args:
+        was_found: the commit was there when the attempt began.
+    """
+    run_id = context.run.run_id
+    has_made_it = not was_found and commit.facts.get("run_id") == run_id
+    return has_made_it or not is_told(context.reader, context.writer.host, run_id, pipeline, declared, commit)
 
 
-def is_told(reader: Reader, host: str, pipeline: str, declared: Table, commit: Commit) -> bool:
+def is_told(reader: Reader, host: str, run_id: str | None, pipeline: str, declared: Table, commit: Commit) -> bool:
     """Whether the run log has a commit already, or the attempt that made it goes on and will tell of it.
 
     Args:
         host: this machine and instance, as facts tell it.
+        run_id: of the attempt that asks, which is not waited for; None outside of a run.
     """
     rows = reader.rows(TOLD, [pipeline, declared.name, commit.version, commit.facts.get("run_id")])
-    return any(row["status"].startswith("SUCCEEDED") or (row["status"] == "RUNNING" and _goes_on(row, host)) for row in rows)
+    goes_on = [row for row in rows if row["status"] == "RUNNING" and row["run_id"] != run_id and _goes_on(row, host)]
+    return bool(goes_on) or any(row["status"].startswith("SUCCEEDED") for row in rows)
 
 
 def _goes_on(attempt: Mapping[str, Any], host: str) -> bool:
@@ -58,11 +65,13 @@ def told_inputs(reader: Reader) -> dict[str, int]:
     return {row["asset"]: sum(json.loads(row["input_versions"] or "{}").values()) for row in rows}
 
 
-def untold_commit(reader: Reader, host: str, log: DeltaLog, declared: Table, transaction: str, told: Mapping[str, int]) -> Commit | None:
+def untold_commit(
+    reader: Reader, host: str, run_id: str | None, log: DeltaLog, declared: Table, transaction: str, told: Mapping[str, int]
+) -> Commit | None:
     """The last commit of a gold table where no attempt has told of it and none will. Where all is well, its history is not read.
 
     Args:
-        host: this machine and instance, as facts tell it.
+        host, run_id: see `is_told`.
         log: of the table.
         transaction: id of the table's commits.
         told: what `told_inputs` says.
@@ -71,4 +80,4 @@ def untold_commit(reader: Reader, host: str, log: DeltaLog, declared: Table, tra
     if done is None or told.get(declared.name) == done:
         return None
     commit = log.commit_of(transaction, done)
-    return None if commit is None or is_told(reader, host, GOLD, declared, commit) else commit
+    return None if commit is None or is_told(reader, host, run_id, GOLD, declared, commit) else commit
