@@ -179,7 +179,7 @@ def _replacing(spellings: frozenset[str], keys: frozenset[str]) -> Redact:
 
 def _as_pattern(spelling: str) -> str:
     literal = re.escape(spelling)
-    return literal if len(spelling) >= WITHIN_WORDS else rf"(?<!\w){literal}(?!\w)"
+    return literal if len(spelling) >= WITHIN_WORDS else rf"(?<![\w-]){literal}(?![\w-])"
 
 
 def _holds_key(digits: str, keys: Iterable[str]) -> bool:
