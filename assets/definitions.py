@@ -37,7 +37,7 @@ def build(sources: dict[str, Source]) -> dg.Definitions:
             dg.ScheduleDefinition(job=job, cron_schedule=cron, default_status=dg.DefaultScheduleStatus.RUNNING)
             for job, cron in ((maintenance, MAINTENANCE_CRON), (fact_maintenance, FACTS_CRON))
         ],
-        sensors=[landing_sensor(sources), engine_log_sensor, *([pull_sensor(sources, pull)] if pull else [])],
+        sensors=[landing_sensor(sources), engine_log_sensor(sources), *([pull_sensor(sources, pull)] if pull else [])],
         resources={"lake": Lake()},
         executor=dg.in_process_executor,
     )

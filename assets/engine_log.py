@@ -21,11 +21,15 @@ import dagster as dg
 from dagster_shared.error import SerializableErrorInfo
 from sqlalchemy.exc import SQLAlchemyError
 
+from assets.rendering import name_of
+from assets.resources import pipelines_of, run_of
 from lakehouse.errors import LakehouseError
 from lakehouse.ops.error_text import heading, java_frames, without_values
 from lakehouse.ops.event_log import line
+from lakehouse.ops.runs import record_skipped
 from lakehouse.ops.store import OpsReader, OpsWriter, Reader
 from lakehouse.settings import settings
+from lakehouse.sources import Source, declared_tables
 from lakehouse.store import store_errors
 
 INTERVAL_S = 30
@@ -41,6 +45,7 @@ ENGINE = "dagster.engine"
 THERE = f"select distinct run_id from ops.event_log where logger = '{ENGINE}' and recorded_date >= ? and run_id in (select unnest(?))"
 
 
+Event = dg.DagsterEventType
 BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -69,24 +74,31 @@ class Place:
         return json.dumps({"upto": self.upto.isoformat(), "read": {run: at.isoformat() for run, at in self.read.items()}})
 
 
-@dg.sensor(name="engine_log", minimum_interval_seconds=INTERVAL_S, default_status=dg.DefaultSensorStatus.RUNNING)
-def engine_log_sensor(context: dg.SensorEvaluationContext) -> dg.SkipReason:
-    """Put what Dagster tells of runs that have ended into ops.event_log. It asks for no run."""
-    try:
-        with store_errors():
-            place, runs = harvest(
-                context.instance, OpsReader(settings()), OpsWriter(settings()), Place.of(context.cursor), datetime.now(UTC)
-            )
-    except LakehouseError as error:
-        return dg.SkipReason(f"tried again at the next tick: {error.message}")
-    if runs:
-        context.update_cursor(str(place))
-    return dg.SkipReason(f"what Dagster tells of {runs} runs is recorded" if runs else "no further run has ended")
+def engine_log_sensor(sources: Mapping[str, Source]) -> dg.SensorDefinition:
+    """The sensor that reads runs once they have ended."""
+
+    @dg.sensor(minimum_interval_seconds=INTERVAL_S, default_status=dg.DefaultSensorStatus.RUNNING)
+    def engine_log(context: dg.SensorEvaluationContext) -> dg.SkipReason:
+        """Put what Dagster tells of runs that have ended into ops.event_log. It asks for no run."""
+        reader, writer, place = OpsReader(settings()), OpsWriter(settings()), Place.of(context.cursor)
+        try:
+            with store_errors():
+                place, runs = harvest(context.instance, reader, writer, sources, place, datetime.now(UTC))
+        except LakehouseError as error:
+            return dg.SkipReason(f"tried again at the next tick: {error.message}")
+        if runs:
+            context.update_cursor(str(place))
+        return dg.SkipReason(f"what Dagster tells of {runs} runs is recorded" if runs else "no further run has ended")
+
+    return engine_log
 
 
-def harvest(instance: dg.DagsterInstance, reader: Reader, writer: OpsWriter, place: Place, now: datetime) -> tuple[Place, int]:
+def harvest(
+    instance: dg.DagsterInstance, reader: Reader, writer: OpsWriter, sources: Mapping[str, Source], place: Place, now: datetime
+) -> tuple[Place, int]:
     """Append what Dagster tells of the runs that have ended since a place, in one commit, and return the place after them and their number.
 
+    The tables that a run was to make and did not come to, since its worker died or it was stopped, are recorded in the run log.
     Proof against dying in between: a run whose lines are there is passed over. Raises InfrastructureError where the store does not answer.
     """
     records = _ended(instance, place, now)
@@ -98,6 +110,9 @@ def harvest(instance: dg.DagsterInstance, reader: Reader, writer: OpsWriter, pla
     rows = [row for run_id in run_ids if run_id not in there for row in lines_of(instance, writer, run_id)]
     if rows:
         writer.append_now("ops.event_log", rows)
+    for record in records:
+        if record.dagster_run.status is not dg.DagsterRunStatus.SUCCESS:
+            _record_untried(instance, reader, writer, sources, record.dagster_run)
     return place.after(records), len(records)
 
 
@@ -106,6 +121,26 @@ def _ended(instance: dg.DagsterInstance, place: Place, now: datetime) -> list[dg
     wanted = dg.RunsFilter(statuses=ENDED, updated_after=max(place.upto - OVERLAP, BEGINNING), updated_before=now - SETTLED)
     found = instance.get_run_records(wanted, limit=MOST_RUNS + len(place.read), order_by="update_timestamp", ascending=True)
     return [record for record in found if record.dagster_run.run_id not in place.read]
+
+
+TRIED = "select distinct asset from ops.run_events where run_id = ?"
+
+
+def _record_untried(
+    instance: dg.DagsterInstance, reader: Reader, writer: OpsWriter, sources: Mapping[str, Source], run: dg.DagsterRun
+) -> None:
+    """Record the tables of a run that no step of it was begun for; one that is recorded twice is one row of the run log."""
+    looked_for = {Event.ASSET_MATERIALIZATION_PLANNED, Event.STEP_START, Event.STEP_SKIPPED}
+    events = [entry.dagster_event for entry in instance.all_logs(run.run_id, of_type=looked_for) if entry.dagster_event]
+    planned = {event.asset_key for event in events if event.asset_key and event.event_type is Event.ASSET_MATERIALIZATION_PLANNED}
+    begun = {asset_of(event.step_key) for event in events if event.event_type is not Event.ASSET_MATERIALIZATION_PLANNED}
+    missing = {name_of(key) for key in planned} - begun
+    if not missing:
+        return
+    missing -= {row["asset"] for row in reader.rows(TRIED, [run.run_id])}
+    tables = [declared for declared in declared_tables(sources) if declared.name in missing]
+    steps = [(pipeline, declared) for declared in tables for pipeline in pipelines_of(sources, declared, planned)]
+    record_skipped(writer, run_of(run), steps, "the run")
 
 
 def lines_of(instance: dg.DagsterInstance, writer: OpsWriter, run_id: str) -> list[dict[str, Any]]:
@@ -124,7 +159,6 @@ def lines_of(instance: dg.DagsterInstance, writer: OpsWriter, run_id: str) -> li
     ]
 
 
-Event = dg.DagsterEventType
 LEFT_OUT = frozenset({
     Event.ASSET_MATERIALIZATION_PLANNED, Event.ASSET_CHECK_EVALUATION_PLANNED, Event.ASSET_CHECK_EVALUATION, Event.STEP_INPUT,
     Event.STEP_OUTPUT, Event.HANDLED_OUTPUT, Event.LOADED_INPUT, Event.LOGS_CAPTURED, Event.RESOURCE_INIT_STARTED,

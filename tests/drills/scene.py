@@ -6,7 +6,6 @@ Does not belong here: assertions.
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
@@ -26,8 +25,8 @@ from lakehouse.failpoints import VARIABLE
 from lakehouse.ops.evaluator import evaluate_once
 from lakehouse.settings import Settings
 from lakehouse.tables import Table, table
-from lakehouse.tables.bronze import QUARANTINE
 from tests.lake import GOLD, SOURCE, TestLake, event
+from tests.telling import Commits, untold, versions
 
 REFERENCE = "reference"
 CUSTOMERS = "stripe_customers"
@@ -36,9 +35,6 @@ OWN_COLUMNS = frozenset({"tenant_id", "user_key", "subject", "_batch_id", "_sour
 """Columns that tell the tenant, its key or the batch: all others must equal the reference's."""
 BROKEN = '{"event_id": "broken", '
 PATIENCE_S = 480.0
-
-Published = Counter[tuple[int | None, int]]
-"""Versions of a table with their rows, and how often."""
 
 
 def wait_until(holds: Callable[[], bool], what: str, seconds: float = PATIENCE_S) -> None:
@@ -181,39 +177,11 @@ class Scene:
 
     def versions(self) -> dict[str, int]:
         """The Delta version of each table."""
-        return {declared.name: open_table(self.settings, declared).version() for declared in self.tables}
+        return versions(self.settings, self.tables)
 
-    def untold(self, since: Mapping[str, int]) -> dict[str, tuple[Published, Published]]:
-        """Per table, what was published after these versions and is not told so by exactly one attempt, and what is told and was not.
-
-        Published is a version and its rows: counted in the table where rows name their batch, else as Delta's own metrics have them.
-        """
-        found = {}
-        for declared in self.tables:
-            if declared.name == QUARANTINE.name:
-                continue
-            published, told = self._published(declared, since[declared.name]), self._told(declared, since[declared.name])
-            if published != told:
-                found[declared.name] = published - told, told - published
-        return found
-
-    def _published(self, declared: Table, since: int) -> Published:
-        opened, found = open_table(self.settings, declared), Published()
-        rows = Counter(opened.to_pyarrow_table(columns=["_batch_id"])["_batch_id"].to_pylist()) if declared.layer != "gold" else Counter()
-        for entry in opened.history():
-            about, metrics = json.loads(entry.get("userMetadata") or "{}"), entry.get("operationMetrics") or {}
-            if entry["version"] > since and "transaction" in about:
-                by_delta = int(metrics.get("numOutputRows") or 0) - int(metrics.get("numCopiedRows") or 0)
-                found[entry["version"], by_delta if declared.layer == "gold" else rows[about["transaction"]]] += 1
-        return found
-
-    def _told(self, declared: Table, since: int) -> Published:
-        rows = self.lake.context.reader.rows(
-            "select version_after, rows_inserted from ops.run_log where asset = ? and pipeline <> 'maintenance' "
-            "and (version_after > ? or (version_after is null and rows_inserted > 0))",
-            [declared.name, since],
-        )
-        return Published((row["version_after"], row["rows_inserted"]) for row in rows)
+    def untold(self, since: Mapping[str, int]) -> dict[str, tuple[Commits, Commits]]:
+        """See tests.telling.untold."""
+        return untold(self.settings, self.lake.context.reader, self.tables, since)
 
     def state_of(self, tenant: str, source: str) -> str | None:
         """The newest ledger state of a tenant's file."""

@@ -9,12 +9,15 @@ import dagster as dg
 import pytest
 
 from assets import engine_log, resources
+from assets.definitions import defs
 from assets.engine_log import ENGINE, SETTLED, Place, engine_log_sensor, harvest
+from assets.rendering import key_of
 from assets.resources import Lake
 from lakehouse.errors import DataError, InfrastructureError
 from lakehouse.ops.runs import Step
 from lakehouse.ops.store import OpsReader, OpsWriter
 from lakehouse.settings import Settings
+from lakehouse.sources import load_sources
 
 LINES = "select asset, level, logger, message from ops.event_log where run_id = ? order by logged_at"
 NO_STORE = "http://127.0.0.1:9"
@@ -56,7 +59,7 @@ def later() -> datetime:
 
 
 def take_in(lake: Settings, instance: dg.DagsterInstance, place: Place = Place()) -> tuple[Place, int]:
-    return harvest(instance, OpsReader(lake), OpsWriter(lake), place, later())
+    return harvest(instance, OpsReader(lake), OpsWriter(lake), load_sources(lake), place, later())
 
 
 def engine_lines(lake: Settings, run_id: str) -> list[dict[str, Any]]:
@@ -122,6 +125,29 @@ def test_a_run_that_was_canceled_while_it_was_launched_says_so(lake: Settings, i
     ]
 
 
+def test_the_tables_that_a_run_did_not_come_to_are_recorded_once(lake: Settings, instance: dg.DagsterInstance) -> None:
+    selected = frozenset(map(key_of, ("bronze.provider_events", "silver.auth_events", "gold.auth_daily")))
+    launched = instance.create_run_for_job(defs.resolve_job_def("lake"), asset_selection=selected)
+    instance.handle_new_event(started("bronze__provider_events", launched.run_id))
+    instance.report_run_failed(launched)
+    take_in(lake, instance)
+    take_in(lake, instance)
+    rows = OpsReader(lake).rows("select pipeline, asset, status, error_message from ops.run_log order by asset")
+    assert [tuple(row.values()) for row in rows] == [
+        ("gold", "gold.auth_daily", "SKIPPED_UPSTREAM", "not tried: the run failed"),
+        ("provider_events", "silver.auth_events", "SKIPPED_UPSTREAM", "not tried: the run failed"),
+    ]
+
+
+def started(step: str, run_id: str) -> dg.EventLogEntry:
+    """The start of a step."""
+    event = dg.DagsterEvent(event_type_value=dg.DagsterEventType.STEP_START.value, job_name="lake", step_key=step)
+    return dg.EventLogEntry(
+        error_info=None, level=10, user_message="", run_id=run_id, timestamp=datetime.now(UTC).timestamp(), step_key=step,
+        job_name="lake", dagster_event=event,
+    )  # fmt: skip
+
+
 def test_a_tick_that_died_after_its_append_doubles_nothing(lake: Settings, instance: dg.DagsterInstance) -> None:
     run_id = run(instance)
     take_in(lake, instance)
@@ -156,7 +182,7 @@ def test_more_runs_than_a_tick_takes_follow_in_the_next(
 
 def test_a_run_that_has_just_ended_is_left_for_a_moment(lake: Settings, instance: dg.DagsterInstance) -> None:
     run(instance)
-    assert harvest(instance, OpsReader(lake), OpsWriter(lake), Place(), datetime.now(UTC) - SETTLED)[1] == 0
+    assert harvest(instance, OpsReader(lake), OpsWriter(lake), {}, Place(), datetime.now(UTC) - SETTLED)[1] == 0
 
 
 def test_without_a_store_the_sensor_waits_and_nothing_is_lost(
@@ -167,10 +193,10 @@ def test_without_a_store_the_sensor_waits_and_nothing_is_lost(
     with monkeypatch.context() as patch:
         patch.setattr(engine_log, "settings", lambda: lake.model_copy(update={"s3_endpoint": NO_STORE}))
         with dg.build_sensor_context(instance) as context:
-            assert "tried again" in str(engine_log_sensor(context).skip_message)
+            assert "tried again" in str(engine_log_sensor({})(context).skip_message)
             assert context.cursor is None
     with dg.build_sensor_context(instance) as context:
-        engine_log_sensor(context)
+        engine_log_sensor({})(context)
         assert run_id in Place.of(context.cursor).read
     assert engine_lines(lake, run_id)
     assert OpsWriter(lake).waiting() == 0

@@ -149,7 +149,7 @@ def test_what_dagster_tells_of_failures_and_retries_is_clean(seeded: Settings, i
     launched = instance.create_run_for_job(nothing)
     instance.report_engine_event(f"launch failed for {all_}", launched)
     instance.report_run_failed(launched, f"launch failed for {all_}")
-    harvest(instance, OpsReader(seeded), OpsWriter(seeded), Place(), later())
+    harvest(instance, OpsReader(seeded), OpsWriter(seeded), {}, Place(), later())
     assert errors == []
     engine = " ".join(row["text"] for row in OpsReader(seeded).rows(f"{MESSAGE} where logger = 'dagster.engine'"))
     wanted = (
