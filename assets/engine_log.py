@@ -164,7 +164,7 @@ LEFT_OUT = frozenset({
     Event.STEP_OUTPUT, Event.HANDLED_OUTPUT, Event.LOADED_INPUT, Event.LOGS_CAPTURED, Event.RESOURCE_INIT_STARTED,
     Event.RESOURCE_INIT_SUCCESS,
 })  # fmt: skip
-"""Dagster's own bookkeeping, two lines in three, and checks, which ops.check_results has."""
+"""Dagster's own bookkeeping, and checks, which ops.check_results has."""
 ERRORS = frozenset({Event.STEP_FAILURE, Event.RUN_FAILURE, Event.RESOURCE_INIT_FAILURE, Event.HOOK_ERRORED})
 WARNINGS = frozenset({Event.STEP_UP_FOR_RETRY, Event.STEP_SKIPPED, Event.RUN_CANCELING, Event.RUN_CANCELED})
 ODD = re.compile(r"unexpected|crash|timed out|marking run|terminat|no longer|interrupt", re.IGNORECASE)
