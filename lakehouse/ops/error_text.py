@@ -37,8 +37,8 @@ NAMES_ONLY = re.compile(
 """What Python says of the program itself."""
 JAVA_FRAME = re.compile(r"\s*at [\w.$/@<>-]+\([\w.$: -]*\)")
 JAVA_CAUSE = re.compile(r"\s*Caused by: ([\w.$]+)(?:: (.*))?")
-JAVA_FRAMES = 40
-"""The innermost frames of Java that are told of an error."""
+JAVA_FRAMES = 12
+"""Frames of Java that are told of an error, and of each of its causes: further out they are those of Spark's threads."""
 
 
 def words_of(error: BaseException) -> str:
@@ -117,12 +117,14 @@ def _java_stack(error: BaseException) -> str:
 
 
 def java_frames(text: str) -> str:
-    """The frames of Java in a text, and the classes of the causes between them, a line each."""
-    kept = []
+    """The innermost frames of Java in a text, and of each cause in it, whose class is told; a line each."""
+    kept, frames = [], 0
     for line in text.splitlines():
         if JAVA_FRAME.fullmatch(line):
-            kept.append(f"  {line.strip()}")
+            frames += 1
+            kept += [f"  {line.strip()}"] if frames <= JAVA_FRAMES else []
         elif found := JAVA_CAUSE.fullmatch(line):
             condition = CONDITION.match(found.group(2) or "")
             kept.append(heading(f"  caused by {found.group(1)}", condition.group(1) if condition else ""))
-    return "\n".join(kept[:JAVA_FRAMES])
+            frames = 0
+    return "\n".join(kept)

@@ -11,7 +11,7 @@ import pytest
 from pydantic import BaseModel
 
 from lakehouse.errors import DataError
-from lakehouse.ops.error_text import java_frames, stack_of, without_values, words_of
+from lakehouse.ops.error_text import JAVA_FRAMES, java_frames, stack_of, without_values, words_of
 
 VALUE = 'Zaphod O\'Brien "42"'
 
@@ -90,6 +90,13 @@ def test_javas_frames_stay_and_its_messages_go() -> None:
         "  caused by java.lang.NumberFormatException: [CAST_INVALID_INPUT]",
         "  at java.base/java.lang.Integer.parseInt(Integer.java:1)",
     ]
+
+
+def test_javas_causes_stay_however_deep_they_are() -> None:
+    text = "\tat a.B.c(B.scala:1)\n" * 90 + "Caused by: java.io.IOException: gone\n" + "\tat d.E.f(E.java:2)\n" * 90
+    lines = java_frames(text).splitlines()
+    assert len(lines) == 2 * JAVA_FRAMES + 1
+    assert lines[JAVA_FRAMES] == "  caused by java.io.IOException"
 
 
 def fail() -> None:
