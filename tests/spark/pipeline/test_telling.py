@@ -6,6 +6,7 @@ Death is a process that records no end and is no longer there. The real SIGKILL 
 from __future__ import annotations
 
 import os
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -25,6 +26,8 @@ from tests.lake import SOURCE, TestLake, event
 from tests.telling import untold, versions
 
 GOLD = table("gold.auth_daily")
+TENANT = f"telling-{uuid.uuid4().hex[:8]}"
+"""New in each session, so that an instance that is used again has not seen its records."""
 STEPS = "select asset, status, rows_inserted, version_after from ops.run_log where run_id = ? order by started_at"
 END = Step.__exit__
 
@@ -76,7 +79,7 @@ def tables(lake: TestLake) -> tuple[Any, ...]:
 @pytest.fixture(scope="module")
 def begun(lake: TestLake) -> TestLake:
     """The lake with a run behind it, so that only what follows is new."""
-    lake.land("telling", "first.jsonl", [event(0, "telling")])
+    lake.land(TENANT, "first.jsonl", [event(0, TENANT)])
     run(lake, lake.context)
     return lake
 
@@ -89,7 +92,7 @@ KILLS = [*((failpoints.PUBLISHED, layer) for layer in PUBLISHED), *((failpoints.
 @pytest.mark.parametrize(("point", "layer"), KILLS)
 def test_a_commit_whose_process_died_is_told_by_the_next_run_alone(begun: TestLake, point: str, layer: str) -> None:
     before = versions(begun.settings, tables(begun))
-    begun.land("telling", f"{point}-{layer}.jsonl", [event(100 * (1 + KILLS.index((point, layer))) + n, "telling") for n in range(3)])
+    begun.land(TENANT, f"{point}-{layer}.jsonl", [event(100 * (1 + KILLS.index((point, layer))) + n, TENANT) for n in range(3)])
     arrival = (PUBLISHED if point == failpoints.PUBLISHED else RECORDED)[layer]
     killed, following = begun.new_run(), begun.new_run()
     with pytest.raises(Killed), ending(Killed(), point, arrival):
@@ -105,7 +108,7 @@ def test_a_commit_whose_process_died_is_told_by_the_next_run_alone(begun: TestLa
 @pytest.mark.parametrize("layer", PUBLISHED)
 def test_a_commit_whose_attempt_failed_is_told_by_its_retry_alone(begun: TestLake, layer: str) -> None:
     before = versions(begun.settings, tables(begun))
-    begun.land("telling", f"retry-{layer}.jsonl", [event(1000 * (1 + PUBLISHED[layer]) + n, "telling") for n in range(4)])
+    begun.land(TENANT, f"retry-{layer}.jsonl", [event(1000 * (1 + PUBLISHED[layer]) + n, TENANT) for n in range(4)])
     context = begun.new_run()
     with pytest.raises(InfrastructureError), ending(InfrastructureError("gone"), failpoints.PUBLISHED, PUBLISHED[layer]):
         run(begun, context)
@@ -118,7 +121,7 @@ def test_a_commit_whose_attempt_failed_is_told_by_its_retry_alone(begun: TestLak
 
 def test_a_gold_commit_is_left_to_the_run_that_made_it_while_that_goes_on(begun: TestLake) -> None:
     before = versions(begun.settings, tables(begun))
-    begun.land("telling", "meanwhile.jsonl", [event(900_001, "telling")])
+    begun.land(TENANT, "meanwhile.jsonl", [event(900_001, TENANT)])
     slow, other = begun.new_run(), begun.new_run()
     looked: list[object] = []
 
