@@ -17,9 +17,10 @@ from assets.rendering import key_of, landing_key, materialized
 from assets.resources import TRIGGER_TAG, Lake
 from jobs.aggregate import PIPELINE as GOLD_PIPELINE
 from jobs.aggregate import aggregate
+from jobs.commits import told_inputs, untold_commit
 from jobs.ingest import release as release_bronze
 from jobs.maintenance import clear_facts, compact_facts, expire_landed_copies, forget_history, free_frames, maintain_table
-from jobs.reach import is_behind
+from jobs.reach import is_behind, taken_in
 from jobs.refine import backfill as backfill_silver
 from jobs.refine import refine
 from jobs.refine import release as release_silver
@@ -44,7 +45,8 @@ lake_job = dg.define_asset_job(
 
 
 def waiting_assets(sources: dict[str, Source]) -> list[dg.AssetKey]:
-    """The tables that have something to do: bronze of sources with files pending or unfinished, and all that follows; gold that is behind.
+    """The tables that have something to do: bronze of sources with files pending or unfinished, and all that follows; gold that is behind
+    or has a commit that the run log does not tell of, since its attempt was killed.
 
     A table that has failed time after time is left out until its pause is over, so that it does not hold up the others.
     """
@@ -60,9 +62,10 @@ def waiting_assets(sources: dict[str, Source]) -> list[dg.AssetKey]:
         if silver_waits and (source.name, source.silver.table) not in pausing:
             silver.add(source.silver.table)
     gold = [t for t in TABLES.values() if t.layer == "gold" and (GOLD_PIPELINE, t.name) not in pausing]
-    moving, logs = set(silver), DeltaLogs(settings())
+    moving, logs, told = set(silver), DeltaLogs(settings()), told_inputs(reader)
     for declared in gold:
-        if moving & set(declared.inputs) or is_behind(logs, declared):
+        is_due = moving & set(declared.inputs) or is_behind(logs, declared)
+        if is_due or untold_commit(reader, writer.host, None, logs[declared], declared, taken_in(settings(), declared), told):
             moving.add(declared.name)
     return [key_of(name) for name in (*sorted(bronze), *sorted(moving))]
 

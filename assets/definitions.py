@@ -17,6 +17,7 @@ from assets.automation import (
     pull_sensor,
     release,
 )
+from assets.engine_log import engine_log_sensor
 from assets.resources import Lake
 from assets.tables import all_assets
 from lakehouse.schedules import FACT_MAINTENANCE, MAINTENANCE
@@ -35,7 +36,7 @@ def build(sources: dict[str, Source]) -> dg.Definitions:
             dg.ScheduleDefinition(job=job, cron_schedule=schedule.cron, default_status=dg.DefaultScheduleStatus.RUNNING)
             for job, schedule in ((maintenance, MAINTENANCE), (fact_maintenance, FACT_MAINTENANCE))
         ],
-        sensors=[landing_sensor(sources), *([pull_sensor(sources, pull)] if pull else [])],
+        sensors=[landing_sensor(sources), engine_log_sensor(sources), *([pull_sensor(sources, pull)] if pull else [])],
         resources={"lake": Lake()},
         executor=dg.in_process_executor,
     )

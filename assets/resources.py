@@ -5,7 +5,7 @@ Does not belong here: what a step does.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from typing import cast
 
@@ -18,7 +18,7 @@ from jobs.context import Context
 from lakehouse.errors import LakehouseError
 from lakehouse.ops.runs import Run, Trigger, record_skipped
 from lakehouse.settings import settings
-from lakehouse.sources import declared_tables
+from lakehouse.sources import Source, declared_tables
 from lakehouse.store import store_errors
 from lakehouse.tables import Layer, Table
 
@@ -37,15 +37,7 @@ class Lake(dg.ConfigurableResource):  # type: ignore[type-arg]
     @contextmanager
     def step(self, context: dg.AssetExecutionContext | dg.OpExecutionContext) -> Iterator[Context]:
         """The context for a step; a LakehouseError becomes a retry where one can help, else a failure with its next step."""
-        dagster_run = context.run
-        run = Run(
-            run_id=dagster_run.run_id,
-            trigger=_trigger(dagster_run),
-            parent_run_id=dagster_run.root_run_id,
-            retry_of=dagster_run.parent_run_id,
-            attempt=context.retry_number + 1,
-            logs_url=f"{settings().dagster_url}/runs/{dagster_run.run_id}" if settings().dagster_url else None,
-        )
+        run = run_of(context.run, context.retry_number + 1)
         if self._context is None:
             self._context = Context(settings(), run)
         self._context.run = run
@@ -72,7 +64,7 @@ class Lake(dg.ConfigurableResource):  # type: ignore[type-arg]
         self._skipped |= behind
         declared_by_name = {declared.name: declared for declared in declared_tables(work.sources)}
         tables = [declared_by_name[name_of(key)] for key in sorted(behind)]
-        steps = [(pipeline, declared) for declared in tables for pipeline in _pipelines(work, declared, planned)]
+        steps = [(pipeline, declared) for declared in tables for pipeline in pipelines_of(work.sources, declared, planned)]
         record_skipped(work.writer, work.run, steps, ", ".join(map(name_of, sorted(failed))))
 
     def teardown_after_execution(self, context: dg.InitResourceContext) -> None:  # noqa: ARG002
@@ -81,13 +73,30 @@ class Lake(dg.ConfigurableResource):  # type: ignore[type-arg]
             self._context.close()
 
 
-def _pipelines(work: Context, declared: Table, planned: Collection[dg.AssetKey]) -> list[str]:
-    """The pipelines under which a table's steps are recorded: gold, or the sources that the run takes into a bronze or silver table."""
+def run_of(dagster_run: dg.DagsterRun, attempt: int = 1) -> Run:
+    """What the run log knows a run of Dagster by."""
+    address = settings().dagster_url
+    return Run(
+        run_id=dagster_run.run_id,
+        trigger=_trigger(dagster_run),
+        parent_run_id=dagster_run.root_run_id,
+        retry_of=dagster_run.parent_run_id,
+        attempt=attempt,
+        logs_url=f"{address}/runs/{dagster_run.run_id}" if address else None,
+    )
+
+
+def pipelines_of(sources: Mapping[str, Source], declared: Table, planned: Collection[dg.AssetKey]) -> list[str]:
+    """The pipelines under which a table's steps are recorded: gold, or the sources that a run takes into a bronze or silver table.
+
+    Args:
+        planned: the tables of the run.
+    """
     if declared.layer is Layer.GOLD:
         return [GOLD_PIPELINE]
     if declared.layer is Layer.BRONZE:
-        return [s.name for s in work.sources.values() if s.bronze.name == declared.name]
-    return [s.name for s in work.sources.values() if s.silver.table == declared.name and key_of(s.bronze.name) in planned]
+        return [s.name for s in sources.values() if s.bronze.name == declared.name]
+    return [s.name for s in sources.values() if s.silver.table == declared.name and key_of(s.bronze.name) in planned]
 
 
 def _trigger(run: dg.DagsterRun) -> Trigger:

@@ -16,33 +16,58 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from dq_checks import Stage
-from jobs.audit import audit, lineage, view_of
+from jobs.audit import audit, judge_published, lineage, view_of
+from jobs.commits import GOLD, is_mine_to_tell, told_inputs, untold_commit
 from jobs.context import Context
 from jobs.gold import TRANSFORMS
 from jobs.gold.sign_ins import USER, located, sign_ins
 from jobs.places import places_of
-from jobs.reach import AUTH_EVENTS, Work, days_of, days_to_read, plan, zones
+from jobs.reach import AUTH_EVENTS, Work, days_of, days_to_read, plan, taken_in, zones
 from lakehouse import failpoints
-from lakehouse.delta import DeltaLog, DeltaLogs, replace
+from lakehouse.delta import Commit, DeltaLog, DeltaLogs, replace
 from lakehouse.lineage.columns import columns_of_gold
 from lakehouse.ops.runs import Facts
 from lakehouse.spark import checkpoint, tune
 from lakehouse.tables import Table, table
 
-PIPELINE = "gold"
+PIPELINE = GOLD
 ROWS_PER_RECORD = 4
 """Rows of a table that are as dear to read as one record to parse."""
 
 
 def aggregate(context: Context, declared: Table) -> Work | None:
-    """Bring a gold table up to its inputs' versions. Returns what was recomputed, None where nothing had changed."""
+    """Bring a gold table up to its inputs' versions, and tell of what an attempt that died after its commit has left untold.
+
+    Returns what was recomputed, None where nothing had changed.
+    """
+    with context.recorded_if_failing(PIPELINE, declared):
+        commit = _left_untold(context, declared)
+    found = _tell_of(context, declared, commit) if commit else None
     with context.recorded_if_failing(PIPELINE, declared):
         work = plan(context, declared)
     if work is None:
-        return None
+        return found
     with context.step(PIPELINE, declared) as facts, context.infrastructure_errors():
         _publish(context, work, facts)
     return work
+
+
+def _left_untold(context: Context, declared: Table) -> Commit | None:
+    log, transaction = DeltaLog(context.settings, declared), taken_in(context.settings, declared)
+    told = told_inputs(context.reader)
+    return untold_commit(context.reader, context.writer.host, context.run.run_id, log, declared, transaction, told)
+
+
+def _tell_of(context: Context, declared: Table, commit: Commit) -> Work:
+    """Record the commit of an attempt that died before it could; a step of its own."""
+    with context.step(PIPELINE, declared) as facts, context.infrastructure_errors():
+        log = DeltaLog(context.settings, declared)
+        facts.rows_read, facts.partition = commit.facts.get("rows_read"), commit.facts.get("partition")
+        judge_published(context, PIPELINE, declared, facts, log, commit.version - 1)
+        _fill(context, declared, commit, facts)
+    periods = commit.facts.get("periods")
+    reached = None if periods is None else frozenset(map(date.fromisoformat, periods))
+    return Work(declared, commit.facts["inputs"], reached, commit.facts["transaction"], DeltaLogs(context.settings))
 
 
 def compute(context: Context, work: Work) -> DataFrame:
@@ -123,15 +148,35 @@ def _publish(context: Context, work: Work, facts: Facts) -> None:
     view = view_of(computed, declared)
     audit(context, PIPELINE, declared, view, Stage.BATCH, facts, {})
     failpoints.reached(failpoints.STAGED)
-    about = {"transaction": work.transaction, "version": work.version, "inputs": dict(work.versions), "run_id": context.run.run_id}
-    replace(_laid_out(computed, declared), context.settings, declared, work.where, work.transaction, work.version, about)
+    rows = _laid_out(computed, declared)
+    replace(rows, context.settings, declared, work.where, work.transaction, work.version, _about(context, work, facts))
     failpoints.reached(failpoints.PUBLISHED)
     after = DeltaLog(context.settings, declared)
-    facts.version_before, facts.version_after = work.logs[declared].version, after.version
-    if commit := after.commit_of(work.transaction, work.version):
-        facts.version_after = commit.version
-        inserted = commit.count("numOutputRows") - commit.count("numCopiedRows")
-        facts.add(rows_inserted=inserted, rows_updated=0, rows_deleted=commit.count("numDeletedRows"))
-        facts.bytes_written, facts.files_written = commit.count("numOutputBytes"), commit.count("numFiles")
+    commit = after.commit_of(work.transaction, work.version)
     audit(context, PIPELINE, declared, view, Stage.TABLE, facts, {})
-    lineage(context, declared.name, facts.version_after, dict(work.versions), columns_of_gold(declared))
+    if commit and is_mine_to_tell(context, PIPELINE, declared, commit, was_found=False):
+        _fill(context, declared, commit, facts)
+    else:
+        facts.add(rows_inserted=0, rows_updated=0, rows_deleted=0)
+
+
+def _about(context: Context, work: Work, facts: Facts) -> dict[str, object]:
+    """What a commit says of itself, so that another attempt can tell of it."""
+    return {
+        "transaction": work.transaction,
+        "version": work.version,
+        "inputs": dict(work.versions),
+        "run_id": context.run.run_id,
+        "rows_read": facts.rows_read,
+        "partition": facts.partition,
+        "periods": None if work.periods is None else [period.isoformat() for period in sorted(work.periods)],
+    }
+
+
+def _fill(context: Context, declared: Table, commit: Commit, facts: Facts) -> None:
+    facts.input_versions = json.dumps(commit.facts["inputs"])
+    facts.version_before, facts.version_after = commit.version - 1, commit.version
+    inserted = commit.count("numOutputRows") - commit.count("numCopiedRows")
+    facts.add(rows_inserted=inserted, rows_updated=0, rows_deleted=commit.count("numDeletedRows"))
+    facts.bytes_written, facts.files_written = commit.count("numOutputBytes"), commit.count("numFiles")
+    lineage(context, declared.name, commit.version, commit.facts["inputs"], columns_of_gold(declared))

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import date
 
 from pyspark.sql import Column, DataFrame, Row
@@ -32,6 +32,7 @@ from jobs.bronze import (
     with_duplicates,
     with_places,
 )
+from jobs.commits import is_mine_to_tell
 from jobs.context import Context, Staged
 from jobs.days import at_least_on
 from jobs.drift import SCHEMA_DRIFT, Seen, look, tell, undeclared_fields
@@ -65,15 +66,18 @@ def ingest(context: Context, source: Source) -> list[Batch]:
     for batch in left:
         try:
             with context.step(source.name, source.bronze) as facts, context.infrastructure_errors():
-                _publish(context, source, batch, facts)
+                done = _publish(context, source, batch, facts)
+            _record(context, source, done)
             published.append(batch)
         except DataError as error:
             refused = refused or error
     if has_landed:
         with context.step(source.name, source.bronze) as facts, context.infrastructure_errors():
-            if claimed := ledger.claim():
-                _publish(context, source, claimed, facts)
-                published.append(claimed)
+            claimed = ledger.claim()
+            taken = _publish(context, source, claimed, facts) if claimed else None
+        if claimed and taken:
+            _record(context, source, taken)
+            published.append(claimed)
     if refused:
         raise refused
     return published
@@ -87,12 +91,30 @@ def release(context: Context, source: Source, wanted: Release) -> Batch | None:
         if batch is None:
             held = held_back(context.session, "bronze", wanted).groupBy("_source_file").count().collect()
             batch = ledger.claim_release(wanted, {row["_source_file"]: row["count"] for row in held}) if held else None
-        if batch:
-            _publish(context, source, batch, facts)
+        done = _publish(context, source, batch, facts) if batch else None
+    if done:
+        _record(context, source, done)
     return batch
 
 
-def _publish(context: Context, source: Source, batch: Batch, facts: Facts) -> None:
+@dataclass(frozen=True)
+class Published:
+    """A batch that is in bronze, less the files that were overwritten before they were read, and what became of each file's records."""
+
+    batch: Batch
+    counts: Mapping[str, FileCounts]
+
+
+def _record(context: Context, source: Source, done: Published) -> None:
+    """Have the ledger move on. Only once the run log has the step's end: what dies in between is found by the next run."""
+    with context.recorded_if_failing(source.name, source.bronze):
+        ledger = context.ledger(source)
+        ledger.record(done.batch, State.BRONZE, done.counts)
+        ledger.remove_copies(done.batch)
+    failpoints.reached(failpoints.RECORDED)
+
+
+def _publish(context: Context, source: Source, batch: Batch, facts: Facts) -> Published:
     """Publish one batch to bronze, whatever an earlier attempt at it has done already."""
     facts.batch_id = batch.batch_id
     log = DeltaLog(context.settings, source.bronze)
@@ -112,11 +134,11 @@ def _publish(context: Context, source: Source, batch: Batch, facts: Facts) -> No
     if commit:
         judge_published(context, source.name, source.bronze, facts, log, commit.version - 1, _where_repeats_are(days))
     tell(context, source, batch, seen, facts)
-    ledger = context.ledger(source)
-    ledger.record(batch, State.BRONZE, counts)
-    ledger.remove_copies(batch)
-    failpoints.reached(failpoints.RECORDED)
-    _fill(context, source, batch, counts, commit, facts)
+    if commit and not is_mine_to_tell(context, source.name, source.bronze, commit, was_found=was_committed):
+        _fill(context, source, batch, {path: c.found_again() for path, c in counts.items()}, None, facts)
+    else:
+        _fill(context, source, batch, counts, commit, facts)
+    return Published(batch, counts)
 
 
 def _is_committed(context: Context, batch: Batch, log: DeltaLog) -> bool:

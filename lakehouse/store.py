@@ -73,6 +73,11 @@ def credentials(settings: Settings) -> Credentials:
         return known
 
 
+def assumed(settings: Settings) -> Credentials | None:
+    """The keys of the settings' role, where this process has assumed it."""
+    return _assumed.get(settings)
+
+
 def _own_keys(settings: Settings) -> Credentials:
     return Credentials(_clear(settings.s3_access_key_id), _clear(settings.s3_secret_access_key), _clear(settings.s3_session_token))
 

@@ -12,6 +12,7 @@ import re
 import secrets
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 from zoneinfo import available_timezones
 
@@ -87,11 +88,21 @@ def _key(tenant_id: str, number: int) -> str:
     return f"{TENANTS_PREFIX}{tenant_id}/{number:06d}.json"
 
 
+def keys_folder(settings: Settings) -> Path:
+    """Where the tenants' keys are."""
+    return settings.state_dir / "tenant_keys"
+
+
+def key_files(settings: Settings) -> list[Path]:
+    """The files that hold a tenant's key each, in hexadecimal digits."""
+    return sorted(keys_folder(settings).glob("*.key"))
+
+
 def tenant_key(settings: Settings, tenant_id: str) -> bytes:
     """The tenant's key for user identities: made once, kept under the instance's state, outside the lake."""
     if not TENANT_ID.match(tenant_id):
         raise ConfigurationError(f"{tenant_id!r} is no tenant id", next_step="use lower-case letters, digits, - and _")
-    folder = settings.state_dir / "tenant_keys"
+    folder = keys_folder(settings)
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     path = folder / f"{tenant_id}.key"
     partial = folder / f".{tenant_id}.{secrets.token_hex(8)}"

@@ -26,7 +26,11 @@ OUTCOMES = {
     "not_evaluated": Status("Not evaluated", Tone.BAD, "The check could not be run; that counts as a failure."),
 }
 IN_THE_SUMMARY = ("pipeline", "asset", "attempt", "status", "error_class", "error_message", "input_versions", "logs_url")
+WRITERS = {"dagster.engine": "Dagster"}
+"""Loggers by the names that people know them by."""
 LEVEL_TONES = {"ERROR": Tone.BAD, "CRITICAL": Tone.BAD, "WARNING": Tone.WARN, "WARN": Tone.WARN}
+
+NO_STEP = ui.empty("No step of this run has begun; its log says why.")
 
 
 def layout(run_id: str = "", **_: str) -> Component:
@@ -63,14 +67,19 @@ def body(look: Look[Run], run_id: str) -> list[Component | None]:
     """Everything about the run."""
     run = look.value or Run(run_id)
     back = dcc.Link("← Pipelines", href="/", className="back")
-    if not run.steps:
+    if not run.steps and not run.log:
         nothing = ui.empty("No run with this id has been recorded.", next_step="See what has run:", command="lakehouse runs")
         return [back, ui.banner(look), html.H1(["Run ", html.Code(run_id)]), html.Div(nothing, className="card")]
     return [
         back,
         ui.banner(look),
         _head(run),
-        ui.section("Steps", [_step(s) for s in run.steps], identity="steps", note=f"{len(run.steps):,}"),
+        ui.section(
+            "Steps",
+            [_step(s) for s in run.steps] or [ui.empty("No step of this run has begun; its log says why.")],
+            identity="steps",
+            note=f"{len(run.steps):,}",
+        ),
         ui.section("Checks", _checks(run), identity="checks", note=f"{len(run.checks):,}"),
         ui.section("Read and written", _lineage(run), identity="lineage"),
         ui.section("Log", _log(run), identity="log", note=_log_note(run)),
@@ -79,8 +88,9 @@ def body(look: Look[Run], run_id: str) -> list[Component | None]:
 
 def _head(run: Run) -> Component:
     steps = run.steps
-    starts = [s["started_at"] for s in steps if s["started_at"]]
-    ends = [s["ended_at"] for s in steps if s["ended_at"]]
+    lines = [] if steps else [line["logged_ms"] for line in run.log]
+    starts = [s["started_at"] for s in steps if s["started_at"]] or lines
+    ends = [s["ended_at"] for s in steps if s["ended_at"]] or lines
     is_going = any(s["status"] in UNDER_WAY for s in steps)
     took = (max(ends) - min(starts)) / 1000 if starts and ends and not is_going else None
     parents = sorted({s[k] for s in steps for k in ("parent_run_id", "retry_of") if s[k]})
@@ -106,6 +116,8 @@ def _head(run: Run) -> Component:
 def _pills(run: Run, is_going: bool) -> list[Component]:
     last = {(s["pipeline"], s["asset"]): status(s["status"]) for s in run.steps}
     over = [s for s in last.values() if s.tone is not Tone.BUSY]
+    if not last and any(line["level"] == "ERROR" for line in run.log):
+        return [ui.pill(status("FAILED"))]
     tone = worst([s.tone for s in over])
     ended = [s for s in over if s.tone is tone][:1]
     if not is_going:
@@ -220,7 +232,7 @@ def _log(run: Run) -> Component:
 
 def _line(line: dict[str, Any]) -> Component:
     level = str(line["level"]).upper()
-    place = html.Span(line["asset"] or line["logger"], className="log-place")
+    place = html.Span(line["asset"] or WRITERS.get(line["logger"], line["logger"]), className="log-place")
     return html.Li(
         [
             ui.stamp(line["logged_ms"]),

@@ -7,19 +7,30 @@ from __future__ import annotations
 
 import json
 import logging
-import traceback
+from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from io import FileIO
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from lakehouse.errors import LakehouseError
+from lakehouse.ops.error_text import heading, stack_of, words_of
 from lakehouse.ops.processes import is_running, this_process
+from lakehouse.ops.redaction import Redact
 from lakehouse.ops.store import OpsWriter
 
 FOLDER = "step_logs"
 LOGGERS = ("lakehouse", "jobs", "dq_checks", "dagster")
 MESSAGE_LIMIT = 8000
+"""Characters of a line; cut once secrets are replaced, so that no part of one is left."""
+
+
+def line(redact: Redact, run_id: str, asset: str | None, level: str, logger: str, message: str, at: datetime) -> dict[str, Any]:
+    """A row of ops.event_log, of a time in UTC; secrets are replaced in its message."""
+    told = redact(message)[:MESSAGE_LIMIT]
+    return {"run_id": run_id, "asset": asset, "level": level, "logger": logger, "message": told, "logged_at": at}
 
 
 class StepLog(logging.Handler):
@@ -31,7 +42,7 @@ class StepLog(logging.Handler):
     def __init__(self, writer: OpsWriter, run_id: str, asset: str) -> None:
         super().__init__(logging.INFO)
         self._writer = writer
-        self._about = {"run_id": run_id, "asset": asset}
+        self._run_id, self._asset = run_id, asset
         self._in_memory: list[str] = []
         self._path = writer.spool / FOLDER / f"{run_id}.{asset}.{this_process()}.jsonl"
 
@@ -45,7 +56,7 @@ class StepLog(logging.Handler):
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         if error is not None:
-            self._write("ERROR", "lakehouse", f"{type(error).__name__}\n{''.join(traceback.format_tb(trace))}", datetime.now(UTC))
+            self._write("ERROR", "lakehouse", stack_of(error), datetime.now(UTC))
         for name, level in self._levels.items():
             logging.getLogger(name).removeHandler(self)
             logging.getLogger(name).setLevel(level)
@@ -53,18 +64,35 @@ class StepLog(logging.Handler):
             self._file.close()
         if self._path.exists():
             send(self._writer, self._path)
-        self._writer.append("ops.event_log", [_line(text) for text in self._in_memory])
+        self._writer.append("ops.event_log", [_parsed(text) for text in self._in_memory])
 
     def emit(self, record: logging.LogRecord) -> None:
         """Keep a line."""
-        self._write(record.levelname, record.name, record.getMessage(), datetime.fromtimestamp(record.created, UTC))
+        self._write(record.levelname, record.name, message_of(record), datetime.fromtimestamp(record.created, UTC))
 
     def _write(self, level: str, logger: str, message: str, at: datetime) -> None:
-        line = {**self._about, "level": level, "logger": logger, "message": message[:MESSAGE_LIMIT], "logged_at": at.isoformat()}
-        text = json.dumps(line)
+        kept = line(self._writer.redact, self._run_id, self._asset, level, logger, message, at)
+        text = json.dumps({**kept, "logged_at": at.isoformat()})
         if not (self._file and _written(self._file, f"{text}\n".encode())):
             self._file = None
             self._in_memory.append(text)
+
+
+def message_of(record: logging.LogRecord) -> str:
+    """The text of a log record; errors in it are told without values of the data, and one that it was logged with has its stack."""
+    values = record.args
+    safe: Any = {name: _safe(value) for name, value in values.items()} if isinstance(values, Mapping) else tuple(map(_safe, values or ()))
+    text = str(_safe(record.msg))
+    with suppress(TypeError, ValueError, KeyError):
+        text = text % safe if safe else text
+    error = record.exc_info[1] if record.exc_info else None
+    return f"{text}\n{stack_of(error)}" if error else text
+
+
+def _safe(value: object) -> object:
+    if not isinstance(value, BaseException):
+        return value
+    return str(value) if isinstance(value, LakehouseError) else heading(type(value).__name__, words_of(value))
 
 
 def _opened(path: Path) -> FileIO | None:
@@ -88,7 +116,7 @@ def _written(file: FileIO, line: bytes) -> bool:
 
 def send(writer: OpsWriter, path: Path) -> None:
     """Put the lines of a finished step into ops.event_log; the file stays where they can be kept nowhere else."""
-    lines = [_line(text) for text in path.read_text(encoding="utf-8").splitlines() if _is_whole(text)]
+    lines = [_parsed(text) for text in path.read_text(encoding="utf-8").splitlines() if _is_whole(text)]
     if writer.append("ops.event_log", lines):
         path.unlink()
 
@@ -100,9 +128,9 @@ def _is_whole(text: str) -> bool:
         return False
 
 
-def _line(text: str) -> dict[str, Any]:
-    line = json.loads(text)
-    return {**line, "logged_at": datetime.fromisoformat(line["logged_at"])}
+def _parsed(text: str) -> dict[str, Any]:
+    row = json.loads(text)
+    return {**row, "logged_at": datetime.fromisoformat(row["logged_at"])}
 
 
 def recover(writer: OpsWriter) -> int:

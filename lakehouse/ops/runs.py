@@ -17,9 +17,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal
 
-from lakehouse.errors import LakehouseError
+from lakehouse.ops.error_text import words_of
 from lakehouse.ops.event_log import StepLog
 from lakehouse.ops.processes import this_process
+from lakehouse.ops.redaction import Redact
 from lakehouse.ops.store import OpsWriter
 from lakehouse.tables import Layer, Table
 
@@ -28,6 +29,8 @@ log = logging.getLogger("lakehouse")
 Trigger = Literal["manual", "sensor", "schedule", "retry", "backfill", "cli"]
 VARIABLE_PARTS = re.compile(r"0x[0-9a-f]+|[0-9a-f]{8}-[0-9a-f-]{27}|[0-9a-f]{16,}|\d+|s3a?://\S+")
 MESSAGE_LIMIT = 1000
+PUBLISHED = frozenset({"rows_inserted", "rows_updated", "rows_deleted", "bytes_written", "files_written", "version_after"})
+"""Facts of a commit, which one attempt tells of."""
 
 
 @dataclass(frozen=True)
@@ -106,18 +109,22 @@ class Step:
         ended = datetime.now(UTC)
         end = {
             **self.identity(),
-            **asdict(self.facts),
+            **self._told_facts(error),
             "fact": "end",
             "status": self._status(error),
             "ended_at": ended,
             "duration_s": (ended - self._started).total_seconds(),
-            **(describe_error(error) if error else {}),
+            **(describe_error(error, self.writer.redact) if error else {}),
         }
         self.writer.append("ops.run_events", [end])
         if error is None and self.declared:
             self.writer.append("ops.metrics", self._measurements(self.declared, end["duration_s"]))
         log.info("%s: %s %s after %.1f s", self.pipeline, self.asset, end["status"], end["duration_s"])
         self._log.__exit__(kind, error, trace)
+
+    def _told_facts(self, error: BaseException | None) -> dict[str, Any]:
+        """The facts; where the attempt has failed, less what it may have published: the attempt that finds the commit tells of that."""
+        return {name: None if error and name in PUBLISHED else value for name, value in asdict(self.facts).items()}
 
     def _status(self, error: BaseException | None) -> str:
         if error is not None:
@@ -169,10 +176,10 @@ def record_skipped(writer: OpsWriter, run: Run, steps: Iterable[tuple[str, Table
     writer.append("ops.run_events", rows)
 
 
-def describe_error(error: BaseException) -> Mapping[str, str]:
-    """Class, first line and fingerprint of an error, as columns of ops.run_events."""
-    message = (error.message if isinstance(error, LakehouseError) else str(error)).strip() or type(error).__name__
-    first = message.splitlines()[0][:MESSAGE_LIMIT]
+def describe_error(error: BaseException, redact: Redact) -> Mapping[str, str]:
+    """Class, first line and fingerprint of an error, as columns of ops.run_events; without secrets or values of the data."""
+    words = redact(words_of(error)).strip() or type(error).__name__
+    first = words.splitlines()[0][:MESSAGE_LIMIT]
     constant = VARIABLE_PARTS.sub("#", first)
     fingerprint = hashlib.sha256(f"{type(error).__name__}: {constant}".encode()).hexdigest()[:16]
     return {"error_class": type(error).__name__, "error_message": first, "error_fingerprint": fingerprint}

@@ -27,6 +27,7 @@ from lakehouse.arrow import arrow_schema, arrow_table
 from lakehouse.delta_rs import OpenTables, create_table, open_table
 from lakehouse.errors import InfrastructureError
 from lakehouse.ops.processes import is_running, this_host, this_process
+from lakehouse.ops.redaction import Redaction
 from lakehouse.ops.views import VIEWS, tables_read_by, views_over
 from lakehouse.settings import Settings
 from lakehouse.tables import TABLES, Layer, Table, table
@@ -58,6 +59,8 @@ class Writer(Protocol):
 
 
 STORE_ERRORS = (DeltaError, OSError)
+FREE_TEXTS = frozenset({"message", "error_message", "error", "detail", "note", "reason"})
+"""Columns of the ops tables in which errors and people are quoted, so that secrets are looked for."""
 LOST_SHOWN = 4000
 """Characters of lost facts that go into the log instead."""
 DELTA_RS_TABLES = tuple(t for t in TABLES.values() if t.layer in (Layer.OPS, Layer.CONTROL))
@@ -88,10 +91,12 @@ class OpsWriter:
     Attributes:
         spool: folder of what waits.
         host: this machine and instance, as facts tell it.
+        redact: replaces the instance's secrets in a text; whatever is appended has gone through it.
     """
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        self.redact = Redaction(settings)
         self.spool = settings.state_dir / "spool"
         self.host = this_host(settings.home)
         self._lock = threading.Lock()
@@ -124,8 +129,7 @@ class OpsWriter:
         if not rows:
             return True
         declared = table(name)
-        now = datetime.now(UTC)
-        stamped = [{**row, "recorded_at": now, "recorded_date": now.date()} for row in rows]
+        stamped = self._stamped(declared, rows)
         try:
             self._commit(declared, arrow_table(declared, stamped))
         except (*STORE_ERRORS, InfrastructureError) as refused:
@@ -147,9 +151,14 @@ class OpsWriter:
     def append_now(self, name: str, rows: Sequence[Row]) -> None:
         """Append rows or raise InfrastructureError: for control state, which must not lag behind."""
         declared = table(name)
-        now = datetime.now(UTC)
         with facts_store_errors(f"recording in {name}"):
-            self._commit(declared, arrow_table(declared, [{**r, "recorded_at": now, "recorded_date": now.date()} for r in rows]))
+            self._commit(declared, arrow_table(declared, self._stamped(declared, rows)))
+
+    def _stamped(self, declared: Table, rows: Sequence[Row]) -> list[dict[str, Any]]:
+        now = datetime.now(UTC)
+        texts = FREE_TEXTS.intersection(declared.column_names) if declared.layer is Layer.OPS else ()
+        stamp = {"recorded_at": now, "recorded_date": now.date()}
+        return [{**row, **{c: self.redact(row[c]) for c in texts if row.get(c)}, **stamp} for row in rows]
 
     def flush(self) -> int:
         """Send what waits in the spool, oldest first. Returns how many spooled appends arrived; stops at the first that cannot."""

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ from lakehouse.ops.evaluator import evaluate_once
 from lakehouse.settings import Settings
 from lakehouse.tables import Table, table
 from tests.lake import GOLD, SOURCE, TestLake, event
+from tests.telling import Commits, untold, versions
 
 REFERENCE = "reference"
 CUSTOMERS = "stripe_customers"
@@ -169,10 +170,18 @@ class Scene:
     def attempts(self, pid: int) -> list[dict[str, Any]]:
         """What the run log tells of a process, in the order of the starts."""
         return self.lake.context.reader.rows(
-            "select run_id, pipeline, asset, layer, batch_id, status, error_class, error_message from ops.run_log "
-            "where process like ? order by started_at",
+            "select run_id, pipeline, asset, layer, batch_id, status, error_class, error_message, rows_inserted, version_after "
+            "from ops.run_log where process like ? order by started_at",
             [f"{pid}@%"],
         )
+
+    def versions(self) -> dict[str, int]:
+        """The Delta version of each table."""
+        return versions(self.settings, self.tables)
+
+    def untold(self, since: Mapping[str, int]) -> dict[str, tuple[Commits, Commits]]:
+        """See tests.telling.untold."""
+        return untold(self.settings, self.lake.context.reader, self.tables, since)
 
     def state_of(self, tenant: str, source: str) -> str | None:
         """The newest ledger state of a tenant's file."""

@@ -12,7 +12,6 @@ import pytest
 
 from lakehouse import failpoints
 from lakehouse.delta import DeltaLog
-from lakehouse.tables import table
 from tests.drills.scene import CUSTOMERS, SOURCE, Scene, Worker, wait_until
 from tests.lake import GOLD
 
@@ -29,6 +28,7 @@ CHAIN = (
     ("both", failpoints.READING, 1),
     ("worker", failpoints.STAGED, 1),
     ("worker", failpoints.RECORDED, 0),
+    ("worker", failpoints.PUBLISHED, 1),
     ("spark", failpoints.PUBLISHED, 1),
 )
 """The short form: kills on the way of the same files, each run taking them on from where the one before was killed."""
@@ -59,7 +59,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def test_kills_during_ingestion_lose_and_double_nothing(
     scene: Scene, tmp_path: Path, number: int, kills: tuple[tuple[str, str, int], ...]
 ) -> None:
-    tenant = f"kill{number}"
+    tenant, before = f"kill{number}", scene.versions()
     scene.land(tenant)
     killed = []
     for victim, point, arrival in kills:
@@ -70,11 +70,12 @@ def test_kills_during_ingestion_lose_and_double_nothing(
         asset = scene.attempts(worker.pid)[-1]["asset"]
         kill(scene, worker, victim)
         assert_half_done(scene, tenant, point, asset)
-        killed.append((worker, victim, asset))
+        killed.append((worker, victim, asset, point))
     finish(scene, worker, victim)
     assert scene.differences(tenant) == {}
-    for worker, victim, asset in killed:
-        assert_recorded(scene, worker.pid, victim, asset)
+    for worker, victim, asset, point in killed:
+        assert_recorded(scene, worker.pid, victim, asset, point)
+    assert scene.untold(before) == {}
 
 
 def kill(scene: Scene, worker: Worker, victim: str) -> None:
@@ -108,15 +109,22 @@ def assert_half_done(scene: Scene, tenant: str, point: str, asset: str) -> None:
         assert scene.state_of(tenant, source) == "published"
 
 
-def assert_recorded(scene: Scene, pid: int, victim: str, asset: str) -> None:
-    """The kill stands in the run log: a worker's attempt as TERMINATED, an attempt that lost Spark as FAILED with its cause."""
+def assert_recorded(scene: Scene, pid: int, victim: str, asset: str, point: str) -> None:
+    """The kill stands in the run log: a worker's attempt as TERMINATED, an attempt that lost Spark as FAILED with its cause.
+
+    Neither tells of rows, which the attempt does that makes them whole. At RECORDED the attempt has just told its end.
+    """
+    wait_until(lambda: scene.evaluate() >= 0 and not any(a["status"] == "RUNNING" for a in scene.attempts(pid)), "the verdict", 60)
+    attempts = scene.attempts(pid)
+    ended = [a for a in attempts if a["status"] in ("FAILED", "TERMINATED")]
+    assert [a for a in ended if a["rows_inserted"] is not None or a["version_after"] is not None] == []
     if victim in ("worker", "both"):
-        wait_until(lambda: scene.evaluate() >= 0 and scene.attempts(pid)[-1]["status"] == "TERMINATED", "the verdict", 60)
-        assert scene.attempts(pid)[-1]["asset"] == asset
+        assert attempts[-1]["asset"] == asset
+        killed = [a["asset"] for a in ended if a["status"] == "TERMINATED"]
+        assert killed == ([] if point == failpoints.RECORDED else [asset])
         return
-    failed = [a for a in scene.attempts(pid) if a["status"] == "FAILED"]
-    assert {a["error_class"] for a in failed} == {"InfrastructureError"}
-    assert all("Spark" in a["error_message"] for a in failed), failed
+    assert {(a["status"], a["error_class"]) for a in ended} == {("FAILED", "InfrastructureError")}
+    assert all("Spark" in a["error_message"] for a in ended), ended
 
 
 def test_a_kill_during_maintenance_leaves_every_row(scene: Scene, tmp_path: Path, victim: str, operation: str) -> None:
@@ -134,11 +142,17 @@ def test_a_kill_during_maintenance_leaves_every_row(scene: Scene, tmp_path: Path
     else:
         assert scene.start_worker(job=("maintenance", operation)).wait() == 0
     assert scene.rows(declared, "reference") == before
-    assert DeltaLog(scene.settings, table(asset) if layer != "bronze" or name == "quarantine" else declared).version > 0
-    assert_recorded(scene, worker.pid, victim, asset)
+    assert_recorded(scene, worker.pid, victim, asset, failpoints.MAINTENANCE)
+    told = scene.lake.context.reader.rows(
+        "select rows_inserted, rows_updated, version_after from ops.run_log where pipeline = 'maintenance' and asset = ? "
+        "and status like 'SUCCEEDED%' order by started_at desc limit 1",
+        [asset],
+    )
+    assert told == [{"rows_inserted": 0, "rows_updated": 0, "version_after": DeltaLog(scene.settings, declared).version}]
 
 
 def test_a_run_outlives_outages_and_says_what_was_missing(scene: Scene, tmp_path: Path) -> None:
+    before = scene.versions()
     scene.land("outages")
     worker = scene.start_worker(failpoints.STAGED, tmp_path)
     worker.await_point()
@@ -157,12 +171,15 @@ def test_a_run_outlives_outages_and_says_what_was_missing(scene: Scene, tmp_path
     assert all(told), failed
     assert set().union(*told) == {WITHOUT_STORE, WITHOUT_METASTORE}
     assert scene.differences("outages") == {}
+    assert scene.untold(before) == {}
 
 
 def test_two_runs_at_once_publish_once(scene: Scene) -> None:
+    before = scene.versions()
     scene.land("both-a")
     scene.land("both-b")
     workers = [scene.start_worker(), scene.start_worker()]
     assert [worker.wait() for worker in workers] == [0, 0]
     assert scene.differences("both-a") == {}
     assert scene.differences("both-b") == {}
+    assert scene.untold(before) == {}

@@ -93,6 +93,15 @@ def test_an_unknown_run_is_said_so(app: Dash):
     assert "No run with this id" in everything(in_app(app, lambda: run.layout("nothing")))
 
 
+def test_a_run_that_failed_before_its_first_step_shows_its_log(own_app: Dash, own_reader: FakeReader):
+    line = {"run_id": "r", "level": "ERROR", "logger": "dagster.engine", "message": "the worker <b>died</b>", "logged_at": NOON}
+    own_reader.put("ops.event_log", [line])
+    page = everything(in_app(own_app, lambda: run.layout("r")))
+    for text in ("No step of this run has begun", "Failed", "Dagster", "the worker <b>died</b>"):
+        assert text in page
+    assert "No run with this id" not in page
+
+
 def test_a_running_run_has_no_end(own_app: Dash, own_reader: FakeReader):
     own_reader.put("ops.run_events", [fact("start", "r", "RUNNING", NOON), fact("end", "r", "FAILED", NOON, asset="silver.auth_events")])
     page = everything(in_app(own_app, lambda: run.layout("r")))
