@@ -20,7 +20,10 @@ from lakehouse.tables import table
 
 Row = dict[str, Any]
 Facts = dict[str, list[Row]]
-TABLES = ("ops.run_events", "ops.check_results", "ops.event_log", "ops.lineage_edges", "ops.incident_events", "ctl.files")
+TABLES = (
+    "ops.run_events", "ops.check_results", "ops.event_log", "ops.lineage_edges", "ops.incident_events", "ops.metrics", "ops.anomalies",
+    "ops.sla_evaluations", "ops.alert_deliveries", "ops.actions", "ctl.files",
+)  # fmt: skip
 NOON = datetime(2026, 11, 12, 12, 0, tzinfo=UTC)
 
 

@@ -1,0 +1,144 @@
+"""The grids of the pages on data: their columns; static/lake_grid.js draws their cells.
+
+Does not belong here: how every grid behaves (grids), queries, or callbacks.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dash.development.base_component import Component
+
+from dash_app.grids import column, grid, numeric
+from dash_app.queries import Row
+
+TEXT_FILTER = {"filter": "agTextColumnFilter", "floatingFilter": True, "suppressFloatingFilterButton": True}
+WRAPPED = {"wrapText": True, "autoHeight": True}
+ROWS_OF_A_PAGE = 20
+
+
+def _text(field: str, heading: str, **more: Any) -> Row:
+    return column(field, heading, "Plain", **TEXT_FILTER, **more)
+
+
+def _count(field: str, heading: str, tip: str, width: int, **more: Any) -> Row:
+    return numeric(field, heading, tip, width, **{"flex": None, "width": width, **more})
+
+
+SYNTHETIC = {"cellRendererParams": {"badge": True}}
+FAILING_COLUMNS = [
+    column("label", "State", "Status", width=124, comparator={"function": "byTone"}),
+    column("asset", "Table and pipeline", "TableOf", flex=18, minWidth=190, **TEXT_FILTER),
+    column("since_ms", "Failing since", "Ago", width=104, sort="asc"),
+    _count("attempts", "Attempts", "Attempts without a success since then.", 84),
+    column("error_message", "Error of the last attempt", "Error", flex=34, minWidth=240, **WRAPPED, **TEXT_FILTER),
+    column("next_step", "What to do", "Prose", flex=24, minWidth=200, **WRAPPED),
+    column("run_id", "Run", "Run", width=96),
+]
+HELD_COLUMNS = [
+    column("tenant_id", "Tenant and batch", "SliceOf", flex=16, minWidth=190, **TEXT_FILTER),
+    _count("held_rows", "Rows", "Rows held back; click for the rows.", 92, cellRenderer="CountLink"),
+    column("reason_text", "Rule", "Prose", flex=20, minWidth=160, **WRAPPED, **TEXT_FILTER),
+    column("since_ms", "Held since", "Ago", width=104),
+    column("next_step", "What to do", "Prose", flex=28, minWidth=210, **WRAPPED),
+    column("href", "", "Lead", width=132, cellRendererParams={"text": "Look, release"}, sortable=False),
+]
+LEFT_COLUMNS = [
+    column("reason", "Reason", "Prose", flex=18, minWidth=170, **WRAPPED, **TEXT_FILTER),
+    column("source", "Source and tenant", "SourceOf", flex=16, minWidth=170, **TEXT_FILTER),
+    _count("left_rows", "Rows", "Rows that wait; click for the rows.", 96, cellRenderer="CountLink"),
+    _count("files", "Files", "Landed files that they came from.", 74),
+    column("first_ms", "First", "Ago", width=104),
+    column("last_ms", "Latest", "Ago", width=104),
+    column("next_step", "What to do", "Prose", flex=26, minWidth=200, **WRAPPED),
+    column("href", "", "Lead", width=150, cellRendererParams={"text": "Look, re-process"}, sortable=False),
+]
+FILE_COLUMNS = [
+    column("state_text", "State", "Status", width=150),
+    column("path", "File", "Path", flex=28, minWidth=230, **WRAPPED, **TEXT_FILTER),
+    column("source", "Source and tenant", "SourceOf", flex=14, minWidth=150, **TEXT_FILTER),
+    numeric("size", "Size", "Size as landed.", 84, "bytes", flex=None, width=84),
+    column("first_seen_ms", "Seen", "Clock", width=118, cellClass="after-num", headerClass="after-num"),
+    column("reason", "Why", "Prose", flex=22, minWidth=190, **WRAPPED, **TEXT_FILTER),
+    column("next_step", "What to do", "Prose", flex=22, minWidth=190, **WRAPPED),
+]
+CHECK_COLUMNS = [
+    column("outcome_text", "Latest", "Status", width=136, comparator={"function": "byTone"}),
+    column("check_name", "Check", "CheckOf", flex=22, minWidth=200, **TEXT_FILTER),
+    column("table_name", "Table and pipeline", "TableOf", flex=18, minWidth=180, **TEXT_FILTER),
+    _text("severity_text", "A failure means", flex=14, minWidth=130),
+    column("expected", "Expected", "Prose", flex=16, minWidth=120, **WRAPPED),
+    numeric("observed", "Observed", "The measured value.", 88, "measure", flex=None, width=88),
+    _count("rows_failed", "Rows failed", "Rows that broke it, of those looked at.", 92, cellRenderer="FailedOf"),
+    column("history", "History", "History", width=168, sortable=False, cellDataType=False, cellClass="after-num", headerClass="after-num"),
+    column("at_ms", "Looked at", "Ago", width=96),
+    column("run_id", "Run", "Run", width=96),
+]
+QUARANTINE_COLUMNS = [
+    column("_ingested_ms", "Came in", "Clock", width=118),
+    column("reason_text", "Reason", "ReasonOf", flex=16, minWidth=170, **WRAPPED, **TEXT_FILTER),
+    column("source", "Source and tenant", "SourceOf", flex=12, minWidth=150, **TEXT_FILTER),
+    column("file", "File and place", "PlaceOf", flex=20, minWidth=200, **WRAPPED, **TEXT_FILTER),
+    column("event_id", "Event", "EventOf", flex=12, minWidth=140, **WRAPPED, **TEXT_FILTER),
+    column("text", "Record", "Raw", flex=36, minWidth=280, **WRAPPED),
+]
+TABLE_COLUMNS = [
+    column("name", "Table", "NameOf", flex=22, minWidth=210, **TEXT_FILTER),
+    _text("layer", "Layer", width=92),
+    _count("rows", "Rows", "Rows of the present version, out of the table's log.", 104),
+    numeric("bytes", "Size", "Bytes of the present version's files.", 92, "bytes", flex=None, width=92),
+    _count("files", "Files", "Data files of the present version.", 76),
+    column("newest_event_ms", "Newest event", "AgoOrNothing", width=112, cellClass="after-num", headerClass="after-num"),
+    column("written_ms", "Newest file", "AgoOrNothing", width=104, headerTooltip="When the newest data file was written."),
+    column("last_label", "Last run", "LastRun", width=124),
+    column("promise_text", "Promise", "Promise", width=132, headerTooltip="Whether what is promised of the table is kept (SLA)."),
+    numeric("pii_columns", "PII", "Columns that hold personal data, of all.", 64, flex=None, width=64, cellRenderer="PiiOf"),
+    _text("owner", "Owner", width=116, cellClass="after-num", headerClass="after-num"),
+]
+VERSION_COLUMNS = [
+    _count("version", "Version", "Version of the table.", 84),
+    column("at_ms", "When", "Clock", width=126, cellClass="after-num", headerClass="after-num"),
+    _text("operation", "Operation", flex=14, minWidth=120),
+    _count("rows_written", "Rows written", "By Delta's own metrics.", 104),
+    _count("rows_deleted", "Rows deleted", "By Delta's own metrics.", 104),
+    column("run_id", "Run", "Run", width=106, cellClass="after-num", headerClass="after-num"),
+]
+RUN_COLUMNS = [
+    column("happened_ms", "When", "Clock", width=118),
+    column("label", "Status", "Status", width=124, comparator={"function": "byTone"}),
+    _text("pipeline", "Pipeline", flex=14, minWidth=130),
+    numeric("duration_s", "Duration", "Duration of the attempt.", 84, "seconds", flex=None, width=84),
+    *[
+        _count(f"rows_{name}", name.replace("_", " ").capitalize(), f"Rows {name.replace('_', ' ')}.", 92)
+        for name in ("read", "inserted", "updated", "deleted", "quarantined")
+    ],
+    _count("version_after", "Version", "Version that it left.", 80),
+    column("error_message", "Error", "Error", flex=24, minWidth=180, **WRAPPED),
+    column("run_id", "Run", "Run", width=96),
+]
+COLUMN_COLUMNS = [
+    column("name", "Column", "ColumnOf", flex=14, minWidth=160, **TEXT_FILTER),
+    _text("type", "Type", width=150),
+    column("pii", "PII", "Pii", width=76),
+    column("required", "Required", "YesNo", width=90),
+    column("comment", "Meaning", "Prose", flex=34, minWidth=260, **WRAPPED, **TEXT_FILTER),
+    column("made_from", "Made from", "Prose", flex=18, minWidth=150, **WRAPPED),
+]
+ANOMALY_COLUMNS = [
+    column("bucket_ms", "Bucket", "Clock", width=118),
+    column("verdict_text", "Verdict", "Status", width=130),
+    _text("metric", "Metric", flex=14, minWidth=120),
+    _text("dimension", "Of", flex=12, minWidth=100),
+    _text("tenant", "Tenant", flex=10, minWidth=100),
+    numeric("observed", "Observed", "The measurement.", 90, "measure", flex=None, width=90),
+    numeric("expected", "Expected", "Median of what it was compared with.", 90, "measure", flex=None, width=90),
+    column("band", "Band", "Plain", width=130, cellClass="after-num", headerClass="after-num"),
+    column("reason", "Reason", "Prose", flex=18, minWidth=140, **WRAPPED),
+]
+
+
+def data_grid(identity: str, rows: list[Row], columns: list[Row], *, page_size: int | None = ROWS_OF_A_PAGE) -> Component:
+    """A grid that sorts and filters, with pages where it has more rows than fit."""
+    paged = page_size is not None and len(rows) > page_size
+    pages = {"pagination": True, "paginationPageSize": page_size, "paginationPageSizeSelector": False} if paged else {}
+    return grid(identity, rows, columns, {"rowHeight": 48, "suppressScrollOnNewData": True, **pages}, {})
