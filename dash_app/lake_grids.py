@@ -9,10 +9,15 @@ from typing import Any
 
 from dash.development.base_component import Component
 
-from dash_app.grids import column, grid, numeric
+from dash_app.grids import AFTER_NUMBERS, column, grid, numeric
 from dash_app.queries import Row
 
-TEXT_FILTER = {"filter": "agTextColumnFilter", "floatingFilter": True, "suppressFloatingFilterButton": True}
+TEXT_FILTER = {
+    "filter": "agTextColumnFilter",
+    "floatingFilter": True,
+    "suppressFloatingFilterButton": True,
+    "suppressHeaderFilterButton": True,
+}
 WRAPPED = {"wrapText": True, "autoHeight": True}
 ROWS_OF_A_PAGE = 20
 
@@ -31,14 +36,14 @@ FAILING_COLUMNS = [
     column("asset", "Table and pipeline", "TableOf", flex=18, minWidth=190, **TEXT_FILTER),
     column("since_ms", "Failing since", "Ago", width=104, sort="asc"),
     _count("attempts", "Attempts", "Attempts without a success since then.", 84),
-    column("error_message", "Error of the last attempt", "Error", flex=34, minWidth=240, **WRAPPED, **TEXT_FILTER),
+    column("error_message", "Error of the last attempt", "Error", flex=34, minWidth=240, **WRAPPED, **TEXT_FILTER, **AFTER_NUMBERS),
     column("next_step", "What to do", "Prose", flex=24, minWidth=200, **WRAPPED),
     column("run_id", "Run", "Run", width=96),
 ]
 HELD_COLUMNS = [
     column("tenant_id", "Tenant and batch", "SliceOf", flex=16, minWidth=190, **TEXT_FILTER),
     _count("held_rows", "Rows", "Rows held back; click for the rows.", 92, cellRenderer="CountLink"),
-    column("reason_text", "Rule", "Prose", flex=20, minWidth=160, **WRAPPED, **TEXT_FILTER),
+    column("reason_text", "Rule", "Prose", flex=20, minWidth=160, **WRAPPED, **TEXT_FILTER, **AFTER_NUMBERS),
     column("since_ms", "Held since", "Ago", width=104),
     column("next_step", "What to do", "Prose", flex=28, minWidth=210, **WRAPPED),
     column("href", "", "Lead", width=132, cellRendererParams={"text": "Look, release"}, sortable=False),
@@ -48,17 +53,17 @@ LEFT_COLUMNS = [
     column("source", "Source and tenant", "SourceOf", flex=16, minWidth=170, **TEXT_FILTER),
     _count("left_rows", "Rows", "Rows that wait; click for the rows.", 96, cellRenderer="CountLink"),
     _count("files", "Files", "Landed files that they came from.", 74),
-    column("first_ms", "First", "Ago", width=104),
+    column("first_ms", "First", "Ago", width=116, **AFTER_NUMBERS),
     column("last_ms", "Latest", "Ago", width=104),
     column("next_step", "What to do", "Prose", flex=26, minWidth=200, **WRAPPED),
     column("href", "", "Lead", width=150, cellRendererParams={"text": "Look, re-process"}, sortable=False),
 ]
 FILE_COLUMNS = [
-    column("state_text", "State", "Status", width=150),
+    column("state_text", "State", "Status", width=128),
     column("path", "File", "Path", flex=28, minWidth=230, **WRAPPED, **TEXT_FILTER),
     column("source", "Source and tenant", "SourceOf", flex=14, minWidth=150, **TEXT_FILTER),
     numeric("size", "Size", "Size as landed.", 84, "bytes", flex=None, width=84),
-    column("first_seen_ms", "Seen", "Clock", width=118, cellClass="after-num", headerClass="after-num"),
+    column("first_seen_ms", "Seen", "Clock", width=136, **AFTER_NUMBERS),
     column("reason", "Why", "Prose", flex=22, minWidth=190, **WRAPPED, **TEXT_FILTER),
     column("next_step", "What to do", "Prose", flex=22, minWidth=190, **WRAPPED),
 ]
@@ -66,42 +71,40 @@ CHECK_COLUMNS = [
     column("outcome_text", "Latest", "Status", width=136, comparator={"function": "byTone"}),
     column("check_name", "Check", "CheckOf", flex=22, minWidth=200, **TEXT_FILTER),
     column("table_name", "Table and pipeline", "TableOf", flex=18, minWidth=180, **TEXT_FILTER),
-    _text("severity_text", "A failure means", flex=14, minWidth=130),
-    column("expected", "Expected", "Prose", flex=16, minWidth=120, **WRAPPED),
+    column("expected", "Expected", "ExpectedOf", flex=20, minWidth=170, **WRAPPED),
     numeric("observed", "Observed", "The measured value.", 88, "measure", flex=None, width=88),
     _count("rows_failed", "Rows failed", "Rows that broke it, of those looked at.", 92, cellRenderer="FailedOf"),
-    column("history", "History", "History", width=168, sortable=False, cellDataType=False, cellClass="after-num", headerClass="after-num"),
+    column("history", "History", "History", width=168, sortable=False, cellDataType=False, **AFTER_NUMBERS),
     column("at_ms", "Looked at", "Ago", width=96),
     column("run_id", "Run", "Run", width=96),
 ]
 QUARANTINE_COLUMNS = [
-    column("_ingested_ms", "Came in", "Clock", width=118),
+    column("_ingested_ms", "Came in", "Clock", width=122),
     column("reason_text", "Reason", "ReasonOf", flex=16, minWidth=170, **WRAPPED, **TEXT_FILTER),
     column("source", "Source and tenant", "SourceOf", flex=12, minWidth=150, **TEXT_FILTER),
-    column("file", "File and place", "PlaceOf", flex=20, minWidth=200, **WRAPPED, **TEXT_FILTER),
+    column("file", "File and place", "PlaceOf", flex=14, minWidth=170, **WRAPPED, **TEXT_FILTER),
     column("event_id", "Event", "EventOf", flex=12, minWidth=140, **WRAPPED, **TEXT_FILTER),
-    column("text", "Record", "Raw", flex=36, minWidth=280, **WRAPPED),
+    column("text", "Record", "Raw", flex=40, minWidth=280, **WRAPPED),
 ]
 TABLE_COLUMNS = [
     column("name", "Table", "NameOf", flex=22, minWidth=210, **TEXT_FILTER),
-    _text("layer", "Layer", width=92),
     _count("rows", "Rows", "Rows of the present version, out of the table's log.", 104),
     numeric("bytes", "Size", "Bytes of the present version's files.", 92, "bytes", flex=None, width=92),
     _count("files", "Files", "Data files of the present version.", 76),
-    column("newest_event_ms", "Newest event", "AgoOrNothing", width=112, cellClass="after-num", headerClass="after-num"),
+    column("newest_event_ms", "Newest event", "AgoOrNothing", width=112, **AFTER_NUMBERS),
     column("written_ms", "Newest file", "AgoOrNothing", width=104, headerTooltip="When the newest data file was written."),
     column("last_label", "Last run", "LastRun", width=124),
     column("promise_text", "Promise", "Promise", width=132, headerTooltip="Whether what is promised of the table is kept (SLA)."),
     numeric("pii_columns", "PII", "Columns that hold personal data, of all.", 64, flex=None, width=64, cellRenderer="PiiOf"),
-    _text("owner", "Owner", width=116, cellClass="after-num", headerClass="after-num"),
+    _text("owner", "Owner", width=116, **AFTER_NUMBERS),
 ]
 VERSION_COLUMNS = [
     _count("version", "Version", "Version of the table.", 84),
-    column("at_ms", "When", "Clock", width=126, cellClass="after-num", headerClass="after-num"),
+    column("at_ms", "When", "Clock", width=126, **AFTER_NUMBERS),
     _text("operation", "Operation", flex=14, minWidth=120),
     _count("rows_written", "Rows written", "By Delta's own metrics.", 104),
     _count("rows_deleted", "Rows deleted", "By Delta's own metrics.", 104),
-    column("run_id", "Run", "Run", width=106, cellClass="after-num", headerClass="after-num"),
+    column("run_id", "Run", "Run", width=106, **AFTER_NUMBERS),
 ]
 RUN_COLUMNS = [
     column("happened_ms", "When", "Clock", width=118),
@@ -132,7 +135,7 @@ ANOMALY_COLUMNS = [
     _text("tenant", "Tenant", flex=10, minWidth=100),
     numeric("observed", "Observed", "The measurement.", 90, "measure", flex=None, width=90),
     numeric("expected", "Expected", "Median of what it was compared with.", 90, "measure", flex=None, width=90),
-    column("band", "Band", "Plain", width=130, cellClass="after-num", headerClass="after-num"),
+    column("band", "Band", "Plain", width=130, **AFTER_NUMBERS),
     column("reason", "Reason", "Prose", flex=18, minWidth=140, **WRAPPED),
 ]
 

@@ -58,8 +58,8 @@ class LivePage:
                 dcc.Store(id=self._id("query"), data=query),
                 dcc.Store(id=self._id("seen"), data={name: fingerprint(drawn.parts[name]) for name in self.parts}),
                 html.Div(banner(drawn.looks), id=self._id("banner")),
-                *[html.Div(drawn.parts[name], id=self._id(name), className="part") for name in self.parts],
                 html.Div(html.Span(looked(drawn.looks), id=self._id("looked")), className="looked", id="looked"),
+                *[html.Div(drawn.parts[name], id=self._id(name), className="part") for name in self.parts],
             ],
             className="page",
         )

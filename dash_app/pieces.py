@@ -98,20 +98,21 @@ def facet(title: str, values: Sequence[Value], *, more: int = 0) -> Component:
     return html.Div([html.H3(title), html.Ul(items), rest], className="facet")
 
 
-def day_strip(days: Sequence[tuple[int, Mapping[Tone, int], str]], *, label: str, words: Mapping[Tone, str]) -> Component:
+def day_strip(days: Sequence[tuple[int, Mapping[Tone, int], str]], *, label: str, words: Mapping[Tone, str], chosen: int) -> Component:
     """A column for each day (UTC), as high as what it counts, in parts by tone.
 
     Args:
         days: day since 1970, counts by tone, and the address of what is behind it.
         label: what is counted.
         words: what a tone means here.
+        chosen: the day that is looked at; 0 for none.
     """
     top = max((sum(counts.values()) for _, counts, _ in days), default=0) or 1
-    return html.Div([_column(day, counts, href, top, words) for day, counts, href in days], className="day-strip", role="group",
-                    **{"aria-label": label})  # fmt: skip
+    columns = [_column(day, counts, href, top, words, day == chosen) for day, counts, href in days]
+    return html.Div(columns, className="day-strip", role="group", **{"aria-label": label})
 
 
-def _column(day: int, counts: Mapping[Tone, int], href: str, top: int, words: Mapping[Tone, str]) -> Component:
+def _column(day: int, counts: Mapping[Tone, int], href: str, top: int, words: Mapping[Tone, str], is_chosen: bool) -> Component:
     told = ", ".join(f"{n:,} {words[tone]}" for tone, n in counts.items() if n) or "nothing"
     shown = EPOCH + timedelta(days=day)
     blocks = [
@@ -120,7 +121,7 @@ def _column(day: int, counts: Mapping[Tone, int], href: str, top: int, words: Ma
     return dcc.Link(
         [html.Span(blocks, className="day-blocks"), html.Span(f"{shown.day}", className="day-name")],
         href=href,
-        className="day",
+        className="day day-chosen" if is_chosen else "day",
         title=f"{shown:%a} {shown.day} {shown:%b} (UTC): {told}",
     )
 

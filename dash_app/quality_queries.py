@@ -6,7 +6,7 @@ Does not belong here: running checks (dq_checks), or how anything is shown.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from datetime import date, timedelta
 from typing import Any
 from urllib.parse import urlencode
@@ -18,6 +18,7 @@ from dash_app.queries import MS_PER_DAY, Row
 
 HISTORY_DAYS = 14
 MOST_HISTORY_DAYS = 90
+LAST_DAY = 99_999
 MOST_CHECKS = 2000
 SAMPLES_OF_A_CHECK = 3
 SAMPLED_CHECKS = 6
@@ -52,16 +53,18 @@ select
         'check_type': check_type, 'column_name': column_name, 'severity': severity, 'outcome': outcome, 'expected': expected,
         'observed': observed, 'rows_tested': rows_tested, 'rows_failed': rows_failed, 'batch_id': batch_id, 'run_id': run_id,
         'sample_reference': sample_reference, 'at_ms': epoch_ms(recorded_at)
-    }}, (recorded_at, -rank)) as newest,
+    }}, case when ? then row(-rank, recorded_at) else row(epoch_us(recorded_at), recorded_at) end) as newest,
     epoch_ms(max(recorded_at) filter (rank < 2)) as last_failed_ms,
     count(*) as times,
     count(*) filter (rank < 2) as times_failed,
     any_value(histories.history) as history
 from results join histories using (pipeline, table_name, check_name)
+where not ? or day = ?
 group by pipeline, table_name, check_name
-order by min(rank), table_name, pipeline, check_name
+order by table_name, pipeline, check_name
 limit {MOST_CHECKS}
 """
+"""The last outcome of each check; of one day, where one is asked for, the worst."""
 
 DAYS = f"""
 select epoch_ms(recorded_at) // {MS_PER_DAY} as day, outcome, count(*) as n
@@ -81,6 +84,7 @@ class Asked:
     pipeline: str = ""
     outcome: str = ""
     days: int = HISTORY_DAYS
+    day: int = 0
 
     def search(self, **changed: str | int) -> str:
         """The query string of this view, or of one that differs from it."""
@@ -95,9 +99,14 @@ EVERY_CHECK = Asked()
 def asked_in(query: Mapping[str, Any]) -> Asked:
     """The view that the values of a query string name; what cannot be read counts as not given."""
     texts = {name: value for name in ("table", "check", "pipeline", "outcome") if isinstance(value := query.get(name), str)}
-    days = query.get("days")
-    known = isinstance(days, str) and days.isascii() and days.isdigit() and 0 < int(days[:4]) <= MOST_HISTORY_DAYS
-    return Asked(**texts, days=int(days[:4]) if known and isinstance(days, str) else HISTORY_DAYS)
+    days, day = (_number(query.get(name), most) for name, most in (("days", MOST_HISTORY_DAYS), ("day", LAST_DAY)))
+    return replace(EVERY_CHECK, **texts, days=days or HISTORY_DAYS, day=day)
+
+
+def _number(value: Any, most: int) -> int:
+    """A whole number from 1 to `most`; 0 where it is none."""
+    number = int(value) if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 7 else 0
+    return number if number <= most else 0
 
 
 @dataclass(frozen=True)
@@ -120,9 +129,10 @@ def read_quality(sight: Sight, asked: Asked) -> Quality:
     first = sight.today - timedelta(days=asked.days - 1)
     synthetic = synthetic_names(sight)
     narrowed = [value for value in (asked.table, asked.check, asked.pipeline) for _ in range(2)]
-    return Quality(
-        [_flat(row, synthetic) for row in sight.rows(CHECKS, first)], sight.rows(DAYS, first, *narrowed), _day(first), asked.days
-    )
+    has_day = asked.day > 0
+    checks = [_flat(row, synthetic) for row in sight.rows(CHECKS, first, has_day, has_day, asked.day)]
+    checks.sort(key=lambda row: OUTCOMES.index(row["outcome"]) if row["outcome"] in OUTCOMES else 0)
+    return Quality(checks, sight.rows(DAYS, first, *narrowed), _day(first), asked.days)
 
 
 def read_failing_samples(sight: Sight, checks: list[Row], days: int) -> dict[tuple[str, str], list[Row]]:

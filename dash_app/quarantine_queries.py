@@ -17,7 +17,7 @@ from lakehouse.tables.bronze import QUARANTINE
 
 MOST_ROWS = 500_000
 """Rows of the newest days that a page counts; what is older is told apart, with its number."""
-PAGE_ROWS = 50
+PAGE_ROWS = 25
 FACET_VALUES = 12
 GROUPS = 500
 RAW_CHARACTERS = 4000

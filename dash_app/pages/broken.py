@@ -28,7 +28,7 @@ PARTS = ("head", "failing", "held", "left", "files")
 EVER = MOST_DAYS
 
 FILE_STATES = {"rejected": ("Rejected", Tone.BAD, "Nothing of the file was read.")}
-PARTLY = ("Not read as a whole", Tone.WARN, "What could be read was taken in.")
+PARTLY = ("Read in part", Tone.WARN, "What could be read was taken in.")
 REJECTED_NEXT = {
     True: "Land it again under <source>/date=YYYY-MM-DD/tenant=<id>/<name>.",
     False: "Mend the file and land it again: what was taken in already counts as duplicate.",
@@ -74,7 +74,12 @@ def _head(broken: Broken, waiting: Waiting, *looks: Look[Any]) -> Component:
     failing = [row for row in broken.failing if row["tone"] == Tone.BAD]
     numbers = [
         pieces.Number("failing", f"{len(failing):,}", "#broken-failing", Tone.BAD if failing else Tone.NONE),
-        pieces.Number("held-back slices", f"{waiting.held_slices:,}", "#broken-held", Tone.BAD if waiting.held_slices else Tone.NONE),
+        pieces.Number(
+            "held-back slice" if waiting.held_slices == 1 else "held-back slices",
+            f"{waiting.held_slices:,}",
+            "#broken-held",
+            Tone.BAD if waiting.held_slices else Tone.NONE,
+        ),
         pieces.Number("rows in quarantine", f"{waiting.left_rows:,}", "#broken-left", Tone.WARN if waiting.left_rows else Tone.NONE),
         pieces.Number("files left out", f"{broken.files_in_all:,}", "#broken-files", Tone.WARN if broken.files_in_all else Tone.NONE),
     ]

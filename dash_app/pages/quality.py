@@ -5,6 +5,8 @@ Does not belong here: SQL (quality_queries), or running checks.
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import date, timedelta
 from typing import Any
 
 from dash import Dash, dcc, html
@@ -42,7 +44,7 @@ Samples = dict[tuple[str, str], list[Row]]
 def draw(query: Query) -> Drawn:
     """The page as it is now."""
     sight, asked = sight_of_this_app(), asked_in(query)
-    look = sight.look(f"quality {asked.table}|{asked.check}|{asked.pipeline}|{asked.days}", lambda: read_quality(sight, asked))
+    look = sight.look(f"quality {replace(asked, outcome='')}", lambda: read_quality(sight, asked))
     quality = look.value or Quality()
     checks = quality.within(asked)
     failing = [row for row in checks if row["outcome"] in BAD]
@@ -74,9 +76,7 @@ def _head(checks: list[Row], asked: Asked, look: Look[Quality]) -> Component:
     counts = {tone: sum(tone_of(row["outcome"]) is tone for row in checks) for tone in WORDS}
     outcome = {Tone.BAD: "failed", Tone.WARN: "warned", Tone.GOOD: "passed"}
     numbers = [
-        pieces.Number(
-            f"{word} last", f"{counts[tone]:,}", f"{PATH}{asked.search(outcome=outcome[tone])}", tone if counts[tone] else Tone.NONE
-        )
+        pieces.Number(word, f"{counts[tone]:,}", f"{PATH}{asked.search(outcome=outcome[tone])}", tone if counts[tone] else Tone.NONE)
         for tone, word in WORDS.items()
     ]
     tone = next((tone for tone in (Tone.BAD, Tone.WARN, Tone.GOOD) if counts[tone]), Tone.NONE)
@@ -88,7 +88,13 @@ def _head(checks: list[Row], asked: Asked, look: Look[Quality]) -> Component:
         Tone.NONE: "No check has run" if look.value is not None else "Checks could not be read yet",
     }
     spans = html.Span([part for days in SPANS for part in (_span(asked, days), " ")], className="spans")
-    return pieces.head(tone, titles[tone], html.Span(["By the last time that each ran. ", spans]), numbers, identity="quality")
+    return pieces.head(
+        tone,
+        titles[tone],
+        html.Span([f"{'By its worst outcome of the day' if asked.day else 'By the last time that each ran'}. ", spans]),
+        numbers,
+        identity="quality",
+    )
 
 
 def _span(asked: Asked, days: int) -> Component:
@@ -106,14 +112,14 @@ def _days(quality: Quality, asked: Asked) -> Component:
     counted: dict[int, dict[Tone, int]] = {quality.first_day + n: dict.fromkeys(WORDS, 0) for n in range(quality.n_days)}
     for row in quality.days:
         counted.setdefault(row["day"], dict.fromkeys(WORDS, 0))[tone_of(row["outcome"])] += row["n"]
-    days = [(day, counts, f"{PATH}{asked.search()}#quality-checks") for day, counts in sorted(counted.items())]
-    strip = pieces.day_strip(days, label="Checks that ran, by day and outcome", words=WORDS)
+    days = [(day, counts, f"{PATH}{asked.search(day=0 if day == asked.day else day)}") for day, counts in sorted(counted.items())]
+    strip = pieces.day_strip(days, label="Checks that ran, by day and outcome", words=WORDS, chosen=asked.day)
     note = [*pieces.legend(WORDS), html.Span(f"last {quality.n_days} days, UTC")]
     return ui.section("Checks by day", strip, identity="quality-days-section", note=note)
 
 
 def _tables(quality: Quality, asked: Asked) -> Component:
-    rows = quality.within(Asked(check=asked.check, pipeline=asked.pipeline, outcome=asked.outcome))
+    rows = quality.within(replace(asked, table=""))
     names = sorted({row["table_name"] for row in rows})
     return html.Div([_table(name, [r for r in rows if r["table_name"] == name], asked) for name in names], className="tables-of-checks")
 
@@ -156,6 +162,8 @@ def _check(row: Row) -> Row:
 def _checks(checks: list[Row], asked: Asked, look: Look[Quality]) -> Component:
     names = [name for name in ("table", "check", "pipeline", "outcome") if getattr(asked, name)]
     chosen = {name: (getattr(asked, name), f"{PATH}{asked.search(**{name: ''})}") for name in names}
+    if asked.day:
+        chosen["day"] = (f"{date(1970, 1, 1) + timedelta(days=asked.day)}", f"{PATH}{asked.search(day=0)}")
     chips = pieces.chips(chosen, clear=f"{PATH}{Asked(days=asked.days).search()}")
     if not checks:
         nothing = "Not read yet." if look.value is None else "No check that is like this." if names else f"No check in {asked.days} days."

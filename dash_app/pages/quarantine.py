@@ -40,7 +40,7 @@ REPROCESS_JOB, REPROCESS_OP = "reprocess", "process_again"
 SPANS = (1, 7, 30, 365)
 TITLES = {"disposition": "Why they wait", "layer": "Layer", "reason": "Reason", "source": "Source", "tenant": "Tenant",
           "batch": "Batch", "file": "File"}  # fmt: skip
-SHOWN_FACETS = ("reason", "source", "tenant", "file", "disposition", "batch")
+SHOWN_FACETS = ("reason", "source", "tenant", "batch", "file")
 DISPOSITIONS = {"quarantined": "set aside", "held_back": "held back with their slice", "conflicting": "in conflict with a published row"}
 
 
@@ -69,7 +69,7 @@ PAGE = LivePage("quarantine", PARTS, draw)
 def layout(**query: Any) -> Component:
     """The page as it is now."""
     page = PAGE.layout(**query)
-    page.children.insert(-2, html.Div(id="quarantine-answer", role="status", className="answer", **{"aria-live": "polite"}))
+    page.children.insert(-1, html.Div(id="quarantine-answer", role="status", className="answer", **{"aria-live": "polite"}))
     return page
 
 

@@ -46,20 +46,22 @@
   function TableOf({ data }) {
     const name = data.asset || data.table_name;
     return two(
-      h("div", { className: "cell-main", title: name }, swatch(data.layer), leading(tableHref(name), name), badge(data)),
-      sub(data.pipeline, data.partition ? ` · ${data.partition}` : ""));
+      h("div", { className: "cell-main", title: name }, swatch(data.layer), leading(tableHref(name), name)),
+      sub(badge(data), data.pipeline, data.partition ? ` · ${data.partition}` : ""));
   }
 
   function NameOf({ data }) {
     return two(
-      h("div", { className: "cell-main", title: data.description }, swatch(data.layer), leading(tableHref(data.name), data.name), badge(data)),
-      sub(data.description));
+      h("div", { className: "cell-main", title: data.description }, swatch(data.layer), leading(tableHref(data.name), data.name)),
+      sub(badge(data), data.description));
   }
 
-  const SliceOf = ({ data }) => two(h("div", { className: "cell-main" }, data.tenant_id, badge(data)), sub(`${data.batch_id} · ${data.layers.join(", ")}`));
-  const SourceOf = ({ data }) => two(h("div", { className: "cell-main" }, h("span", null, data.source), badge(data)), sub(data.tenant_id));
+  const SliceOf = ({ data }) => two(h("div", { className: "cell-main" }, data.tenant_id), sub(badge(data), `${data.batch_id} · ${data.layers.join(", ")}`));
+  const SourceOf = ({ data }) => two(h("div", { className: "cell-main" }, data.source), sub(badge(data), data.tenant_id));
   const CheckOf = ({ data }) => two(h("div", { className: "cell-main", title: data.check_name }, data.check_name), sub(data.column_name || data.check_type));
-  const PlaceOf = ({ data }) => h("div", { className: "cell-prose" }, h("span", { className: "mono" }, data.file), sub(`row ${count(data.row)} · ${data.batch_id}`));
+  const PlaceOf = ({ data }) => h("div", { className: "cell-prose", title: data.file },
+    h("span", { className: "mono" }, data.file.split("/").pop()), sub(`row ${count(data.row)} · ${data.batch_id}`));
+  const ExpectedOf = ({ value, data }) => h("div", { className: "cell-prose" }, value || "–", h("span", { className: "muted" }, `else ${data.severity_text}`));
   const Path = ({ value, data }) => h("div", { className: "cell-prose" }, h("span", { className: "mono" }, value), badge(data));
 
   function ReasonOf({ data }) {
@@ -118,7 +120,7 @@
   }
 
   window.dashAgGridComponentFunctions = Object.assign(window.dashAgGridComponentFunctions || {}, {
-    TableOf, NameOf, SliceOf, SourceOf, CheckOf, PlaceOf, Path, ReasonOf, EventOf, Raw, CountLink, Lead, FailedOf, PiiOf, Pii, YesNo, Prose,
+    TableOf, NameOf, SliceOf, SourceOf, CheckOf, ExpectedOf, PlaceOf, Path, ReasonOf, EventOf, Raw, CountLink, Lead, FailedOf, PiiOf, Pii, YesNo, Prose,
     Plain, ColumnOf, LastRun, AgoOrNothing, History, Promise: Promise_,
   });
 

@@ -137,9 +137,15 @@ def quarantine_of_a_bad_fortnight(now: datetime, *, seed: int = 3, rows: int = 4
             cut_off = f'{{"uuid": "event-{n}", "actor": {{"alternateId": "user{n}@exa'
             more |= {"raw": cut_off, "event_id": None, "event_time": None, "detail": "JSON ends too early"}
         made.append(quarantined(n, at, **more))
-    held = {"source": "provider_events", "tenant_id": "globex", "layer": "silver", "disposition": "held_back", "reasons": ["rejected share"],
-            "_batch_id": "provider_events-0000000412",
-            "_source_file": "provider_events/date=2026-11-12/tenant=globex/synthetic-000.jsonl.gz"}  # fmt: skip
+    held = {
+        "source": "provider_events",
+        "tenant_id": "globex",
+        "layer": "silver",
+        "disposition": "held_back",
+        "reasons": ["rejected share"],
+        "_batch_id": "provider_events-0000000412",
+        "_source_file": "provider_events/date=2026-11-12/tenant=globex/synthetic-000.jsonl.gz",
+    }
     made += [quarantined(10_000 + n, now - timedelta(hours=3), **held) for n in range(130)]
     conflict = {"disposition": "conflicting", "reasons": ["another_body_is_published"], "tenant_id": "umbrella"}
     made += [quarantined(20_000 + n, now - timedelta(days=2), **conflict) for n in range(9)]
