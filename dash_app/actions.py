@@ -17,8 +17,8 @@ from lakehouse.ops.store import Writer
 _KEY = "clearlake_actions"
 
 
-def attach(server: Flask, writer: Writer) -> None:
-    """Give the app the writer of its actions."""
+def keep_actions(server: Flask, writer: Writer) -> None:
+    """Tell the app where its actions are kept."""
     server.extensions[_KEY] = writer
 
 

@@ -9,8 +9,9 @@ import dash
 from dash import Dash, dcc, html
 from flask import Flask
 
-from dash_app import actions, lake_context
 from dash_app import components as ui
+from dash_app import lake_context
+from dash_app.actions import keep_actions
 from dash_app.context import attach
 from dash_app.lake_context import Sight
 from dash_app.pages import broken, pipelines, quality, quarantine, run, table, tables
@@ -36,7 +37,7 @@ INDEX = """<!DOCTYPE html>
 </html>"""
 
 
-def create_app(settings: Settings, reader: Reader | None = None, *, lake: Lake | None = None, writer: Writer | None = None) -> Dash:
+def create_app(settings: Settings, reader: Reader | None = None, writer: Writer | None = None, *, lake: Lake | None = None) -> Dash:
     """The operations app of an instance; its `.server` is a WSGI application.
 
     Args:
@@ -50,7 +51,7 @@ def create_app(settings: Settings, reader: Reader | None = None, *, lake: Lake |
     reader = reader or OpsReader(settings)
     attach(server, Operations(reader))
     lake_context.attach(server, Sight(reader, lake or LakeReader(settings), settings))
-    actions.attach(server, writer or OpsWriter(settings))
+    keep_actions(server, writer or OpsWriter(settings))
     app = Dash(
         "dash_app",
         server=server,

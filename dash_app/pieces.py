@@ -135,7 +135,7 @@ def legend(words: Mapping[Tone, str]) -> list[Component]:
 
 def export_button(grid: str, file: str) -> Component:
     """A button that saves a grid, as it is filtered and sorted, as CSV."""
-    return html.Button("Export CSV", type="button", className="button small", **{"data-export": grid, "data-file": file})
+    return html.Button("Export CSV", type="button", className="button small", **{"data-save": grid, "data-save-as": file})
 
 
 def asked_twice(summary: Children, question: Children, confirm: Component, *, identity: str) -> Component:
@@ -152,6 +152,11 @@ def table_href(name: str) -> str:
 def table_link(name: str) -> Component:
     """A link to a table's page."""
     return dcc.Link(name, href=table_href(name))
+
+
+def run_link(run_id: str) -> Component:
+    """A short link to a run's page."""
+    return dcc.Link(run_id[:8], href=f"/runs/{quote(run_id, safe='')}", className="mono", title=f"Run {run_id}")
 
 
 def size(n_bytes: int | None) -> str:

@@ -19,6 +19,9 @@ REPOSITORY = "__repository__"
 """Dagster's own name of the repository that a module's definitions make."""
 TRIGGER_TAG = "lakehouse/trigger"
 """Tag of a run that tells what started it."""
+RELEASE, REPROCESS = "release", "reprocess"
+CHOICES = {RELEASE: "held_back", REPROCESS: "rejected"}
+"""The jobs that publish what waits in quarantine, and the step of each that is told, as its configuration, which rows it is about."""
 TAKEN = "LaunchRunSuccess"
 CONNECT_S, ANSWER_S, ALIVE_S = 2, 30, 1
 
@@ -32,6 +35,11 @@ mutation Launch($params: ExecutionParams!) {
   }
 }
 """
+
+
+def config_of(job: str, asked: Mapping[str, str | None]) -> dict[str, Any]:
+    """The run configuration of a job of `CHOICES`; values that are not given are left out."""
+    return {"ops": {CHOICES[job]: {"config": {name: value for name, value in asked.items() if value}}}}
 
 
 def launch_job(settings: Settings, job: str, config: Mapping[str, Any], *, trigger: str = "manual") -> str:

@@ -106,7 +106,7 @@ def _section(
 
 def failing_rows(broken: Broken) -> list[Row]:
     """What fails, as rows of the grid."""
-    return broken.failing
+    return [{**row, "href": pieces.table_href(row["asset"])} for row in broken.failing]
 
 
 def held_rows(waiting: Waiting, broken: Broken) -> list[Row]:

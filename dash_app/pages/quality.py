@@ -23,6 +23,7 @@ from dash_app.pages.quarantine import PATH as QUARANTINE
 from dash_app.pages.run import OUTCOMES
 from dash_app.quality_queries import (
     BAD,
+    MOST_HISTORY_DAYS,
     SEVERITIES,
     Asked,
     Quality,
@@ -155,6 +156,7 @@ def _check(row: Row) -> Row:
         "meaning": shown.meaning,
         "asset": row["table_name"],
         "layer": str(row["table_name"]).split(".")[0],
+        "href": _rows_of(row) if row["outcome"] in BAD and row["batch_id"] else None,
         "severity_text": SEVERITIES.get(row["severity"], row["severity"]),
     }
 
@@ -184,9 +186,13 @@ def _samples(failing: list[Row], look: Look[Samples]) -> Component:
     return ui.section("Rows that broke them", body, identity="quality-samples-section", note="Letters as x, digits as 0")
 
 
+def _rows_of(check: Row) -> str:
+    """Address of the rows that wait since a check failed."""
+    return f"{QUARANTINE}{Wanted(reason=check['check_name'], batch=check['batch_id'], days=MOST_HISTORY_DAYS).search()}"
+
+
 def _sampled(check: Row, rows: list[Row]) -> Component:
-    everything = Wanted(reason=check["check_name"], batch=check["batch_id"], days=90)
-    lead = dcc.Link(f"All rows of {check['check_name']} in {check['batch_id']}", href=f"{QUARANTINE}{everything.search()}")
+    lead = dcc.Link(f"All rows of {check['check_name']} in {check['batch_id']}", href=_rows_of(check))
     lines = [
         html.Li([html.Span([html.Code(row["_source_file"]), f" row {row['_row']:,}"], className="muted"), html.Pre(masked(row.get("raw")))])
         for row in rows

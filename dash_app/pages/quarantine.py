@@ -30,13 +30,13 @@ from dash_app.quarantine_queries import (
 )
 from dash_app.queries import Row
 from dash_app.statuses import Tone
-from lakehouse.dagster_api import launch_job
+from lakehouse.dagster_api import RELEASE, REPROCESS, config_of, launch_job
 from lakehouse.errors import LakehouseError
 
 PATH = "/quarantine"
 PARTS = ("head", "facets", "act", "rows")
-RELEASE_JOB, RELEASE_OP = "release", "publish_held_back"
-REPROCESS_JOB, REPROCESS_OP = "reprocess", "process_again"
+NARROWING = ("source", "batch", "tenant", "reason", "layer")
+"""What a run that processes rows again can be narrowed by."""
 SPANS = (1, 7, 30, 365)
 TITLES = {"disposition": "Why they wait", "layer": "Layer", "reason": "Reason", "source": "Source", "tenant": "Tenant",
           "batch": "Batch", "file": "File"}  # fmt: skip
@@ -114,7 +114,7 @@ def start(sight: Sight, wanted: Wanted) -> Component:
     except LakehouseError as error:
         return _answer(Tone.BAD, [html.Strong("Nothing was started. "), error.message, html.Br(), f"Next: {error.next_step}"])
     target = f"{wanted.batch}/{wanted.tenant}" if is_release else wanted.source
-    detail = {"run_id": run_id, **{n: v for n, v in wanted.chosen().items() if n in ("source", "batch", "reason", "tenant")}}
+    detail = {"run_id": run_id, **{n: v for n, v in wanted.chosen().items() if n in NARROWING}}
     kept = record("released" if is_release else "reprocessed", target, **detail)
     told = ["Started as run ", ui.run_link(run_id), ". Rows that pass leave this page when it has ended."]
     return _answer(Tone.GOOD, told if kept else [*told, " That you started it could not be recorded."])
@@ -127,14 +127,20 @@ def can_release(wanted: Wanted) -> bool:
 
 def release_run(wanted: Wanted) -> tuple[str, Row]:
     """Job and configuration that publish the slice after all."""
-    config = {"source": wanted.source, "batch_id": wanted.batch, "tenant_id": wanted.tenant}
-    return RELEASE_JOB, {"ops": {RELEASE_OP: {"config": config}}}
+    asked = {"source": wanted.source, "batch_id": wanted.batch, "tenant_id": wanted.tenant}
+    return RELEASE, config_of(RELEASE, asked)
 
 
 def reprocess_run(wanted: Wanted) -> tuple[str, Row]:
-    """Job and configuration that process a source's waiting rows again, of one batch or reason where the view names them."""
-    given = {"source": wanted.source, "batch_id": wanted.batch, "reason": wanted.reason}
-    return REPROCESS_JOB, {"ops": {REPROCESS_OP: {"config": {name: value for name, value in given.items() if value}}}}
+    """Job and configuration that process a source's waiting rows again, of those that the view is narrowed to."""
+    asked = {
+        "source": wanted.source,
+        "batch_id": wanted.batch,
+        "tenant_id": wanted.tenant,
+        "reason": wanted.reason,
+        "layer": wanted.layer,
+    }
+    return REPROCESS, config_of(REPROCESS, asked)
 
 
 def act(wanted: Wanted, total: int, can_launch: bool) -> Component:
@@ -161,8 +167,8 @@ def _question(wanted: Wanted, total: int) -> ui.Children:
     if can_release(wanted):
         slice_ = [html.B(wanted.tenant), " in batch ", html.B(wanted.batch)]
         return [f"Publish the {total:,} rows of tenant ", *slice_, ", although they broke a rule?"]
-    of = [part for name in ("batch", "reason") if (v := getattr(wanted, name)) for part in (f" of {name} ", html.B(v))]
-    ignored = [name for name in wanted.chosen() if name not in ("source", "batch", "reason")]
+    of = [part for name in NARROWING[1:] if (v := getattr(wanted, name)) for part in (f" of {name} ", html.B(v))]
+    ignored = [name for name in wanted.chosen() if name not in NARROWING]
     wider = f" That is wider than this view: {', '.join(ignored)} cannot be chosen for it." if ignored else ""
     return ["Process all waiting rows of source ", html.B(wanted.source), *of, f" again, by the declaration as it is now?{wider}"]
 

@@ -40,7 +40,8 @@ from dash_app.table_queries import (
 from lakehouse.tables import Table
 
 PATH_TEMPLATE = "/tables/<name>"
-PARTS = ("head", "lineage", "columns", "promises", "checks", "anomalies", "versions", "runs")
+COLUMNS_OF_A_PAGE = 15
+PARTS = ("head", "lineage", "promises", "checks", "anomalies", "columns", "runs", "versions")
 PROMISE_WORDS = {
     "fresh_within": "Fresh", "complete_by": "Complete", "success_rate": "Runs succeed", "check_pass_rate": "Checks pass",
 }  # fmt: skip
@@ -190,7 +191,7 @@ def _columns(declared: Table, facts: Facts) -> Component:
         for column in declared.columns
     ]
     shown = [c for c in grids.COLUMN_COLUMNS if c["field"] != "made_from" or facts.made_from]
-    grid = grids.data_grid("table-columns-grid", rows, shown, page_size=None)
+    grid = grids.data_grid("table-columns-grid", rows, shown, page_size=COLUMNS_OF_A_PAGE)
     note = [html.Span(f"{len(rows):,}"), pieces.export_button("table-columns-grid", f"{declared.name}-columns")]
     return ui.section("Columns", grid, identity="table-columns-section", note=note)
 
@@ -247,7 +248,7 @@ def _check(row: Row) -> list[ui.Children]:
         "–" if observed is None else f"{observed:,.4g}",
         ui.count(row["rows_failed"]),
         ui.ago(row["at_ms"]),
-        ui.run_link(row["run_id"]),
+        pieces.run_link(row["run_id"]),
     ]
 
 

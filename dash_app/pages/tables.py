@@ -63,7 +63,7 @@ def table_rows(known: list[Row], states: Mapping[str, TableState]) -> list[Row]:
 def _row(row: Row, state: TableState | None) -> Row:
     label, tone = PROMISES.get(row["promise"] or "", (None, Tone.NONE))
     stored = asdict(state) if state else dict.fromkeys(("version", "rows", "bytes", "files", "written_ms"))
-    return {**row, **stored, "promise_text": label, "tone": tone}
+    return {**row, **stored, "promise_text": label, "tone": tone, "href": pieces.table_href(row["name"])}
 
 
 def _head(every: list[Row], chosen: Mapping[str, str], look: Look[Any]) -> Component:

@@ -11,7 +11,7 @@
   const LAYERS = ["bronze", "silver", "gold"];
   const DAY_MS = 86400000;
   const HISTORY_SHOWN = 14;
-  const NARROW_PX = 720;
+  const TABLE = /^(bronze|silver|gold|ops|ctl)\./;
 
   const swatch = (layer) => h("i", { className: `swatch layer-${LAYERS.includes(layer) ? layer : "other"}` });
   const badge = (data) => data.synthetic && h("span", { className: "badge", title: "Includes synthetic data, made by the simulator" }, "synthetic");
@@ -46,7 +46,7 @@
   function TableOf({ data }) {
     const name = data.asset || data.table_name;
     return two(
-      h("div", { className: "cell-main", title: name }, swatch(data.layer), leading(tableHref(name), name)),
+      h("div", { className: "cell-main", title: name }, swatch(data.layer), TABLE.test(name) ? leading(tableHref(name), name) : h("span", null, name)),
       sub(badge(data), data.pipeline, data.partition ? ` · ${data.partition}` : ""));
   }
 
@@ -60,7 +60,8 @@
   const SourceOf = ({ data }) => two(h("div", { className: "cell-main" }, data.source), sub(badge(data), data.tenant_id));
   const CheckOf = ({ data }) => two(h("div", { className: "cell-main", title: data.check_name }, data.check_name), sub(data.column_name || data.check_type));
   const PlaceOf = ({ data }) => h("div", { className: "cell-prose", title: data.file },
-    h("span", { className: "mono" }, data.file.split("/").pop()), sub(`row ${count(data.row)} · ${data.batch_id}`));
+    h("span", { className: "mono" }, data.file.split("/").pop()), sub(`row ${count(data.row)}`), sub(data.batch_id));
+  const Problem = ({ data }) => (data.error_class ? h("div", { className: "cell-prose" }, h("strong", null, data.error_class), data.error_message) : null);
   const ExpectedOf = ({ value, data }) => h("div", { className: "cell-prose" }, value || "–", h("span", { className: "muted" }, `else ${data.severity_text}`));
   const Path = ({ value, data }) => h("div", { className: "cell-prose" }, h("span", { className: "mono" }, value), badge(data));
 
@@ -81,7 +82,9 @@
   const Raw = ({ value, data }) => h("pre", { className: data.is_raw ? "cell-raw cell-raw-open" : "cell-raw", title: data.is_raw ? "As it came" : "Masked" }, value);
   const CountLink = ({ value, data }) => leading(data.href, count(value));
   const Lead = ({ value, text }) => leading(value, text);
-  const FailedOf = ({ value, data }) => two(h("span", { className: value ? "cell-number ink-bad" : "cell-number" }, count(value)), data.rows_tested ? h("span", { className: "cell-sub" }, `of ${count(data.rows_tested)}`) : null);
+  const FailedOf = ({ value, data }) => two(
+    h("span", { className: value ? "cell-number ink-bad" : "cell-number" }, value && data.href ? leading(data.href, count(value)) : count(value)),
+    data.rows_tested ? h("span", { className: "cell-sub" }, `of ${count(data.rows_tested)}`) : null);
   const PiiOf = ({ value, data }) => h("span", { title: `${value} of ${data.columns} columns hold personal data` }, value ? count(value) : "–");
   const Pii = ({ value }) => (value ? h("span", { className: "badge badge-pii", title: "Holds personal data" }, "PII") : null);
   const YesNo = ({ value }) => (value ? "yes" : "");
@@ -120,17 +123,18 @@
   }
 
   window.dashAgGridComponentFunctions = Object.assign(window.dashAgGridComponentFunctions || {}, {
-    TableOf, NameOf, SliceOf, SourceOf, CheckOf, ExpectedOf, PlaceOf, Path, ReasonOf, EventOf, Raw, CountLink, Lead, FailedOf, PiiOf, Pii, YesNo, Prose,
+    TableOf, NameOf, SliceOf, SourceOf, CheckOf, ExpectedOf, Problem, PlaceOf, Path, ReasonOf, EventOf, Raw, CountLink, Lead, FailedOf, PiiOf, Pii, YesNo, Prose,
     Plain, ColumnOf, LastRun, AgoOrNothing, History, Promise: Promise_,
   });
 
   window.dashAgGridFunctions = Object.assign(window.dashAgGridFunctions || {}, {
     bytes,
     measure,
-    fitWide: (params) => {
-      const isWide = document.documentElement.clientWidth >= NARROW_PX;
-      const wide = params.api.getColumns().filter((one) => one.getColDef().context && one.getColDef().context.wide);
-      params.api.setColumnsVisible(wide, isWide);
+    fitLeast: (params) => {
+      for (const one of params.api.getColumns() || []) {
+        const least = (one.getColDef().context || {}).least;
+        if (least) params.api.setColumnsVisible([one], document.documentElement.clientWidth >= least);
+      }
     },
   });
 
@@ -141,17 +145,17 @@
   };
 
   function exported(button) {
-    const api = window.dash_ag_grid.getApi(button.dataset.export);
+    const api = window.dash_ag_grid.getApi(button.dataset.save);
     if (!api) return;
     const times = (params) => (/_ms$/.test(params.column.getColId()) && params.value ? new Date(params.value).toISOString() : params.value);
     const columns = api.getColumns().filter((one) => one.getColDef().headerName).map((one) => one.getColId());
     api.exportDataAsCsv({
-      fileName: `${button.dataset.file}.csv`, columnKeys: columns, processCellCallback: (params) => asText(times(params)),
+      fileName: `${button.dataset.saveAs}.csv`, columnKeys: columns, processCellCallback: (params) => asText(times(params)),
     });
   }
 
   document.addEventListener("click", (event) => {
-    const button = event.target.closest && event.target.closest("button[data-export]");
+    const button = event.target.closest && event.target.closest("button[data-save]");
     if (button) exported(button);
   });
 

@@ -209,7 +209,7 @@ def test_the_button_re_processes_what_is_chosen_and_records_it(troubled: Dash, d
     (asked,) = dagster.asked
     assert asked["selector"]["jobName"] == "reprocess"
     (op,) = asked["runConfigData"]["ops"].values()
-    assert op["config"] == {"source": "okta", "reason": "event_time.missing"}
+    assert op["config"] == {"source": "okta", "reason": "event_time.missing", "tenant_id": "acme"}
     assert asked["executionMetadata"]["tags"] == [{"key": "lakehouse/trigger", "value": "manual"}]
     assert "run-of-the-page" in json.dumps(answer)
     ((_, row),) = writer.recorded
@@ -224,7 +224,7 @@ def test_the_button_releases_exactly_one_held_back_slice_and_records_it(troubled
     (asked,) = dagster.asked
     assert asked["selector"]["jobName"] == "release"
     wanted = {"source": "provider_events", "batch_id": "provider_events-0000000412", "tenant_id": "globex"}
-    assert asked["runConfigData"] == {"ops": {"publish_held_back": {"config": wanted}}}
+    assert asked["runConfigData"] == {"ops": {"held_back": {"config": wanted}}}
     assert [(row["action"], row["target"]) for _, row in writer.recorded] == [("released", "provider_events-0000000412/globex")]
 
 
@@ -252,8 +252,8 @@ def test_the_button_says_when_dagster_is_down():
 
 
 def test_the_question_says_what_the_filters_cannot_narrow():
-    told = everything(quarantine.act(Wanted(source="okta", tenant="acme"), 7, can_launch=True))
-    assert "That is wider than this view: tenant" in told
+    told = everything(quarantine.act(Wanted(source="okta", file="a.jsonl"), 7, can_launch=True))
+    assert "That is wider than this view: file" in told
 
 
 def test_a_refresh_draws_only_the_parts_that_changed(troubled: Dash, lake: FakeLake):
