@@ -103,11 +103,15 @@ def _read_synthetic(sight: Sight) -> frozenset[str]:
     return frozenset(sources | {row["name"] for row in sight.rows(SYNTHETIC_TABLES)})
 
 
-def last_action(actions: list[Row], action: str, **detail: str) -> Row | None:
-    """The newest action of a kind with these values; one that was done to more than them counts as well."""
+NARROWING = ("source", "batch", "tenant", "reason", "layer")
+"""Names, in the detail of an action, of what it was narrowed to."""
+
+
+def last_action(actions: list[Row], action: str, since_ms: int, **of: str) -> Row | None:
+    """The newest action of a kind, since a time, that was done to rows like these; one done to more than them counts, to a part does not."""
     for row in actions:
-        told = row["detail"]
-        if row["action"] == action and all(told.get(name) in (None, "", value) for name, value in detail.items()):
+        narrowed = {name: value for name, value in row["detail"].items() if name in NARROWING}
+        if row["action"] == action and row["acted_ms"] >= since_ms and all(of.get(name) == value for name, value in narrowed.items()):
             return row
     return None
 

@@ -64,7 +64,7 @@ LEFT_COLUMNS = [
     column("href", "", "Lead", width=136, cellRendererParams={"text": "Look, re-process"}, sortable=False),
 ]
 FILE_COLUMNS = [
-    column("state_text", "State", "Status", width=128, **WIDE),
+    column("state_text", "State", "Status", width=142, **WIDE),
     column("path", "File", "Path", flex=28, minWidth=150, **WRAPPED, **TEXT_FILTER),
     column("source", "Source and tenant", "SourceOf", flex=14, minWidth=150, **TEXT_FILTER, **WIDE),
     numeric("size", "Size", "Size as landed.", 84, "bytes", flex=None, width=84, **WIDE),

@@ -20,7 +20,8 @@ MOST_ROWS = 500_000
 PAGE_ROWS = 25
 FACET_VALUES = 12
 GROUPS = 500
-RAW_CHARACTERS = 4000
+RAW_CHARACTERS = 8000
+"""Of each record, since a page must stay small; more is in the landed file."""
 FACETS = ("disposition", "layer", "reason", "source", "tenant", "batch", "file")
 """What rows can be narrowed by, named as in the address."""
 COLUMNS = {"source": "source", "tenant": "tenant_id", "batch": "_batch_id", "file": "_source_file", "layer": "layer",
@@ -221,6 +222,6 @@ def _with_raw(lake: Lake, rows: Sequence[Row], since: date) -> list[Row]:
         return []
     among = {name: {row[name] for row in rows} for name in PLACE}
     texts = lake.pick(QUARANTINE, (*PLACE, "raw", "reasons", "detail", "tenant_id"), among, since=since).to_pylist()
-    by_place = {tuple(text[name] for name in PLACE): text for text in texts}
+    by_place = {tuple(text[name] for name in PLACE): {**text, "raw": (text["raw"] or "")[:RAW_CHARACTERS]} for text in texts}
     nothing: Row = {}
     return [{**by_place.get(tuple(row[name] for name in PLACE), nothing), **row} for row in rows]

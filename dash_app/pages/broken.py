@@ -117,7 +117,7 @@ def held_rows(waiting: Waiting, broken: Broken) -> list[Row]:
             "id": f"{row['batch_id']}|{row['tenant_id']}",
             "reason_text": rule_words(row["reasons"]),
             "href": _lead(Wanted(disposition="held_back", source=row["source"], tenant=row["tenant_id"], batch=row["batch_id"], days=EVER)),
-            "next_step": _done(last_action(broken.actions, "released", batch=row["batch_id"], tenant=row["tenant_id"]), "Released")
+            "next_step": _done(last_action(broken.actions, "released", row["since_ms"], **_slice(row)), "Released")
             or "Look at what broke the rule. If the rows are right, release the slice; else mend the source and re-process.",
         }
         for row in waiting.held
@@ -133,7 +133,7 @@ def left_rows(waiting: Waiting, broken: Broken) -> list[Row]:
             "href": _lead(
                 Wanted(disposition=row["disposition"], source=row["source"], tenant=row["tenant_id"], reason=row["reason"] or "", days=EVER)
             ),
-            "next_step": _done(last_action(broken.actions, "reprocessed", source=row["source"], reason=row["reason"] or ""), "Re-processed")
+            "next_step": _done(last_action(broken.actions, "reprocessed", row["last_ms"], **_reason(row)), "Re-processed")
             or (CONFLICT if row["disposition"] == "conflicting" else MEND),
         }
         for row in waiting.left
@@ -149,6 +149,14 @@ def file_rows(broken: Broken) -> list[Row]:
         words = {"state_text": label, "label": label, "tone": tone, "meaning": meaning, "next_step": REJECTED_NEXT[outside]}
         rows.append({**row, **words, "id": row["path"]})
     return rows
+
+
+def _slice(row: Row) -> dict[str, str]:
+    return {"source": row["source"], "batch": row["batch_id"], "tenant": row["tenant_id"]}
+
+
+def _reason(row: Row) -> dict[str, str]:
+    return {"source": row["source"], "tenant": row["tenant_id"], "reason": row["reason"] or ""}
 
 
 def _done(action: Row | None, word: str) -> str:

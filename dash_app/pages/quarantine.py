@@ -15,6 +15,7 @@ from dash_app import components as ui
 from dash_app import lake_grids as grids
 from dash_app import pieces
 from dash_app.actions import record
+from dash_app.broken_queries import NARROWING
 from dash_app.cache import Look
 from dash_app.lake_context import Sight, sight_of_this_app
 from dash_app.live import Drawn, LivePage, Query
@@ -22,7 +23,6 @@ from dash_app.masking import masked
 from dash_app.quarantine_queries import (
     FACET_VALUES,
     PAGE_ROWS,
-    RAW_CHARACTERS,
     Quarantine,
     Wanted,
     read_quarantine,
@@ -35,8 +35,6 @@ from lakehouse.errors import LakehouseError
 
 PATH = "/quarantine"
 PARTS = ("head", "facets", "act", "rows")
-NARROWING = ("source", "batch", "tenant", "reason", "layer")
-"""What a run that processes rows again can be narrowed by."""
 SPANS = (1, 7, 30, 365)
 TITLES = {"disposition": "Why they wait", "layer": "Layer", "reason": "Reason", "source": "Source", "tenant": "Tenant",
           "batch": "Batch", "file": "File"}  # fmt: skip
@@ -194,7 +192,7 @@ def _head(seen: Quarantine, wanted: Wanted, look: Look[Quarantine]) -> Component
     if look.value is None:
         return pieces.head(Tone.NONE, "The quarantine", "It could not be read yet.", [], identity="quarantine")
     title = f"{seen.total:,} {'row waits' if seen.total == 1 else 'rows wait'}" if seen.total else "Nothing waits in quarantine"
-    detail = html.Span([f"In quarantine {since}{older}. ", spans])
+    detail = html.Span([f"Rows that came {since}{older}. ", spans])
     return pieces.head(Tone.WARN if seen.total else Tone.GOOD, title, detail, numbers, identity="quarantine")
 
 
@@ -254,7 +252,7 @@ def _nothing(wanted: Wanted, look: Look[Quarantine]) -> Component:
         return ui.empty("Not read yet.")
     if wanted.chosen():
         return ui.empty("No row waits that is like this.", next_step="Take a filter away, or look further back.")
-    return ui.empty(f"No row has been set aside in the last {wanted.days} days.", next_step="Look further back, or enjoy the quiet.")
+    return ui.empty(f"No row has been set aside in the last {wanted.days} days.", next_step="Look further back.")
 
 
 def grid_rows(seen: Quarantine, *, is_raw: bool) -> list[Row]:
@@ -279,7 +277,7 @@ def _grid_row(row: Row, is_raw: bool) -> Row:
         "event_id": row["event_id"],
         "event_ms": row["event_ms"],
         "synthetic": row["synthetic"],
-        "text": ((raw or "")[:RAW_CHARACTERS] if is_raw else masked(raw)),
+        "text": raw if is_raw else masked(raw),
         "is_raw": is_raw,
     }
 

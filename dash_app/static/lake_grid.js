@@ -181,6 +181,12 @@
     lines.replaceChildren(drawn);
   }
 
+  /* Where the graph is wider than the page, its table is in the middle of what is seen. */
+  function showHere(graph) {
+    const here = graph.querySelector(".lineage-here");
+    if (here) graph.scrollLeft = here.offsetLeft + here.parentElement.parentElement.offsetLeft - (graph.clientWidth - here.offsetWidth) / 2;
+  }
+
   const resized = new ResizeObserver((entries) => entries.forEach((entry) => drawLines(entry.target)));
   const watched = new WeakSet();
 
@@ -189,7 +195,7 @@
       const edges = graph.dataset.edges;
       if (watched.has(graph) && graph.dataset.drawn === edges) continue;
       graph.dataset.drawn = edges;
-      if (!watched.has(graph)) { watched.add(graph); resized.observe(graph); }
+      if (!watched.has(graph)) { watched.add(graph); resized.observe(graph); showHere(graph); }
       requestAnimationFrame(() => drawLines(graph));
     }
   }).observe(document.documentElement, { childList: true, subtree: true, attributes: true, attributeFilter: ["data-edges"] });

@@ -8,8 +8,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
 from typing import Any
 
 import pytest
@@ -21,6 +19,7 @@ from dash_app.pages import broken, quality, quarantine, table, tables
 from dash_app.quarantine_queries import Quarantine, Wanted
 from dash_app.statuses import Tone
 from lakehouse.settings import Settings
+from tests.dagster_stand_in import Dagster
 from tests.unit.dash_app import lake_facts
 from tests.unit.dash_app.conftest import signed_in
 from tests.unit.dash_app.facts import FakeReader, fortnight
@@ -37,44 +36,11 @@ LAYOUTS: dict[str, Callable[[], Any]] = {
 }
 
 
-class Dagster:
-    """What answers in Dagster's place, and what it was asked."""
-
-    def __init__(self) -> None:
-        self.asked: list[dict[str, Any]] = []
-        self.answer: dict[str, Any] = {"__typename": "LaunchRunSuccess", "run": {"runId": "run-of-the-page"}}
-        dagster = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                self.reply({})
-
-            def do_POST(self) -> None:
-                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-                dagster.asked.append(body["variables"]["params"])
-                self.reply({"data": {"launchRun": dagster.answer}})
-
-            def reply(self, told: dict[str, Any]) -> None:
-                body = json.dumps(told).encode()
-                self.send_response(200)
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-
-            def log_message(self, *_: Any) -> None:
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        Thread(target=self.server.serve_forever, daemon=True).start()
-        self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
-
-
 @pytest.fixture
 def dagster() -> Iterator[Dagster]:
     made = Dagster()
     yield made
-    made.server.shutdown()
-    made.server.server_close()
+    made.stop()
 
 
 @pytest.fixture(scope="module")
@@ -231,8 +197,7 @@ def test_the_button_releases_exactly_one_held_back_slice_and_records_it(troubled
 def test_nothing_is_recorded_as_done_where_dagster_refuses_or_is_down(troubled: Dash, dagster: Dagster, writer: FakeWriter):
     dagster.answer = {"__typename": "PipelineNotFoundError", "message": "no job reprocess"}
     assert "no job reprocess" in json.dumps(click(troubled, "quarantine-do", {"source": "okta"}))
-    dagster.server.shutdown()
-    dagster.server.server_close()
+    dagster.stop()
     answer = json.dumps(click(troubled, "quarantine-do", {"source": "okta"}))
     assert "Nothing was started" in answer
     assert "Dagster does not answer" in answer

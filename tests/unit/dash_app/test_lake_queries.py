@@ -88,13 +88,23 @@ def test_a_file_counts_as_left_out_until_it_is_landed_again():
     assert found.files_in_all == 2
 
 
-def test_an_action_counts_for_what_it_was_done_to_and_for_all_within():
-    actions = [{"action": "reprocessed", "actor": "ann", "detail": {"source": "okta", "reason": "a"}},
-               {"action": "reprocessed", "actor": "bob", "detail": {"source": "stripe"}}]  # fmt: skip
-    assert (last_action(actions, "reprocessed", source="okta", reason="a") or {})["actor"] == "ann"
-    assert last_action(actions, "reprocessed", source="okta", reason="b") is None
-    assert (last_action(actions, "reprocessed", source="stripe", reason="b") or {})["actor"] == "bob"
-    assert last_action(actions, "released", source="okta") is None
+def test_an_action_counts_for_what_it_was_done_to_and_all_within_since_the_rows_came():
+    actions = [
+        {"action": "reprocessed", "actor": "ann", "acted_ms": 50, "detail": {"source": "okta", "reason": "a", "run_id": "r"}},
+        {"action": "reprocessed", "actor": "bob", "acted_ms": 40, "detail": {"source": "stripe"}},
+        {"action": "reprocessed", "actor": "eve", "acted_ms": 30, "detail": {"source": "loki", "batch": "loki-1"}},
+    ]
+
+    def who(since_ms: int, **of: str) -> str | None:
+        found = last_action(actions, "reprocessed", since_ms, **of)
+        return found["actor"] if found else None
+
+    assert who(20, source="okta", reason="a", tenant="acme") == "ann"
+    assert who(20, source="okta", reason="b", tenant="acme") is None
+    assert who(20, source="stripe", reason="b", tenant="acme") == "bob"
+    assert who(41, source="stripe", reason="b", tenant="acme") is None
+    assert who(20, source="loki", reason="b", tenant="acme") is None
+    assert last_action(actions, "released", 0, source="stripe") is None
 
 
 def slice_of(n: int, tenant: str, **more: object) -> list[Row]:
@@ -156,7 +166,11 @@ def test_a_page_of_rows_has_its_text_and_the_next_page_has_other_rows():
     pages = [read_quarantine(lake, Wanted(page=page), TODAY).rows for page in (1, 2, 3)]
     assert [len(rows) for rows in pages] == [25, 5, 0]
     assert [json.loads(row["raw"])["n"] for rows in pages for row in rows] == list(range(30))
-    assert RAW_CHARACTERS > 1000
+
+
+def test_of_a_huge_record_only_its_beginning_is_read_onto_a_page():
+    lake = FakeLake([quarantined(1, NOW, raw="x" * 3_000_000)])
+    assert len(read_quarantine(lake, Wanted(), TODAY).rows[0]["raw"]) == RAW_CHARACTERS
 
 
 def test_a_value_of_a_filter_is_bound_and_never_sql():
