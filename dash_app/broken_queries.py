@@ -108,7 +108,7 @@ NARROWING = ("source", "batch", "tenant", "reason", "layer")
 
 
 def last_action(actions: list[Row], action: str, since_ms: int, **of: str) -> Row | None:
-    """The newest action of a kind, since a time, that was done to rows like these; one done to more than them counts, to a part does not."""
+    """The newest action of a kind, since a time, that was done to rows like these; to more than them counts, to a part does not."""
     for row in actions:
         narrowed = {name: value for name, value in row["detail"].items() if name in NARROWING}
         if row["action"] == action and row["acted_ms"] >= since_ms and all(of.get(name) == value for name, value in narrowed.items()):

@@ -43,7 +43,7 @@ FAILING_COLUMNS = [
     ),
     column("error_message", "Error of the last attempt", "Error", flex=34, minWidth=190, **WRAPPED, **TEXT_FILTER, **AFTER_NUMBERS),
     column("next_step", "What to do", "Prose", flex=24, minWidth=200, **WRAPPED, **WIDE),
-    column("run_id", "Run", "Run", width=96, **WIDE),
+    column("run_id", "Run", "RunLink", width=96, **WIDE),
 ]
 HELD_COLUMNS = [
     column("tenant_id", "Tenant and batch", "SliceOf", flex=16, minWidth=130, **TEXT_FILTER),
@@ -81,7 +81,7 @@ CHECK_COLUMNS = [
     _count("rows_failed", "Rows failed", "Rows that broke it, of those looked at.", 92, cellRenderer="FailedOf", **WIDE),
     column("history", "History", "History", width=168, sortable=False, cellDataType=False, **AFTER_NUMBERS, **WIDE),
     column("at_ms", "Looked at", "Ago", width=96, **WIDE),
-    column("run_id", "Run", "Run", width=96, **WIDE),
+    column("run_id", "Run", "RunLink", width=96, **WIDE),
 ]
 QUARANTINE_COLUMNS = [
     column("_ingested_ms", "Came in", "Clock", width=122, **WIDE),
@@ -109,7 +109,7 @@ VERSION_COLUMNS = [
     _text("operation", "Operation", flex=14, minWidth=120),
     _count("rows_written", "Rows written", "By Delta's own metrics.", 84),
     _count("rows_deleted", "Rows deleted", "By Delta's own metrics.", 104, **WIDE),
-    column("run_id", "Run", "Run", width=106, **AFTER_NUMBERS, **WIDE),
+    column("run_id", "Run", "RunLink", width=106, **AFTER_NUMBERS, **WIDE),
 ]
 RUN_COLUMNS = [
     column("happened_ms", "When", "Clock", width=118),
@@ -124,7 +124,7 @@ RUN_COLUMNS = [
     ],
     _count("version_after", "Version", "Version that it left.", 70, **WIDE),
     column("error_message", "Error", "Problem", flex=22, minWidth=130, **WRAPPED, **AFTER_NUMBERS, **WIDE),
-    column("run_id", "Run", "Run", width=90, **WIDE),
+    column("run_id", "Run", "RunLink", width=90, **WIDE),
 ]
 COLUMN_COLUMNS = [
     column("name", "Column", "ColumnOf", flex=14, minWidth=130, **TEXT_FILTER),

@@ -143,6 +143,11 @@ def read_table_list(sight: Sight) -> list[Row]:
     return [_listed(declared, fresh, promises, synthetic) for declared in all_tables(sight).values()]
 
 
+def declared_list(sight: Sight) -> list[Row]:
+    """Every table with nothing but its declaration, for when nothing else has been read."""
+    return [_listed(declared, {}, {}, frozenset()) for declared in all_tables(sight).values()]
+
+
 def read_states(sight: Sight) -> dict[str, TableState]:
     """The tables that exist, as their logs tell them."""
     return sight.lake.states(list(all_tables(sight).values()))
@@ -173,10 +178,15 @@ def read_stored(sight: Sight, declared: Table) -> Stored:
 
 def known_edges(sight: Sight) -> set[tuple[str, str]]:
     """Table to table: as declared, and as runs recorded it; landed files stand together by source."""
+    return declared_edges(sight) | {(_together(row["input_name"]), row["output_name"]) for row in sight.rows(EDGES)}
+
+
+def declared_edges(sight: Sight) -> set[tuple[str, str]]:
+    """Table to table, as declared; this is known also when the store does not answer."""
     declared = {(wanted, made.name) for made in all_tables(sight).values() for wanted in made.inputs}
     for source in sight.sources().values():
         declared |= {(source.landing, source.bronze.name), (source.bronze.name, source.silver.table)}
-    return declared | {(_together(row["input_name"]), row["output_name"]) for row in sight.rows(EDGES)}
+    return declared
 
 
 def lineage_of(name: str, edges: Iterable[tuple[str, str]]) -> Lineage:

@@ -70,20 +70,16 @@ def register(app: Dash) -> None:
     PAGE.register(app)
 
 
-def _head(broken: Broken, waiting: Waiting, *looks: Look[Any]) -> Component:
-    failing = [row for row in broken.failing if row["tone"] == Tone.BAD]
+def _head(broken: Broken, waiting: Waiting, known: Look[Any], waits: Look[Any]) -> Component:
+    failing = sum(row["tone"] == Tone.BAD for row in broken.failing)
+    slices = "held-back slice" if waiting.held_slices == 1 else "held-back slices"
     numbers = [
-        pieces.Number("failing", f"{len(failing):,}", "#broken-failing", Tone.BAD if failing else Tone.NONE),
-        pieces.Number(
-            "held-back slice" if waiting.held_slices == 1 else "held-back slices",
-            f"{waiting.held_slices:,}",
-            "#broken-held",
-            Tone.BAD if waiting.held_slices else Tone.NONE,
-        ),
-        pieces.Number("rows in quarantine", f"{waiting.left_rows:,}", "#broken-left", Tone.WARN if waiting.left_rows else Tone.NONE),
-        pieces.Number("files left out", f"{broken.files_in_all:,}", "#broken-files", Tone.WARN if broken.files_in_all else Tone.NONE),
+        _number("failing", failing, "failing", Tone.BAD, known),
+        _number(slices, waiting.held_slices, "held", Tone.BAD, waits),
+        _number("rows in quarantine", waiting.left_rows, "left", Tone.WARN, waits),
+        _number("files left out", broken.files_in_all, "files", Tone.WARN, known),
     ]
-    if any(look.value is None for look in looks):
+    if known.value is None or waits.value is None:
         return pieces.head(Tone.NONE, "Not all can be told", "Some of this could not be read yet.", numbers, identity="broken")
     tone = next((n.tone for tone in (Tone.BAD, Tone.WARN) for n in numbers if n.tone is tone), Tone.GOOD)
     titles = {
@@ -92,6 +88,11 @@ def _head(broken: Broken, waiting: Waiting, *looks: Look[Any]) -> Component:
         Tone.BAD: ("Some of it is still broken", "Each line says since when, why, and what to do next."),
     }
     return pieces.head(tone, *titles[tone], numbers, identity="broken")
+
+
+def _number(label: str, count: int, part: str, tone: Tone, look: Look[Any]) -> pieces.Number:
+    """A number of the head; a dash where nothing has been read, which is not the same as none."""
+    return pieces.Number(label, "–" if look.value is None else f"{count:,}", f"#broken-{part}", tone if count else Tone.NONE)
 
 
 def _section(

@@ -77,7 +77,12 @@ def _head(checks: list[Row], asked: Asked, look: Look[Quality]) -> Component:
     counts = {tone: sum(tone_of(row["outcome"]) is tone for row in checks) for tone in WORDS}
     outcome = {Tone.BAD: "failed", Tone.WARN: "warned", Tone.GOOD: "passed"}
     numbers = [
-        pieces.Number(word, f"{counts[tone]:,}", f"{PATH}{asked.search(outcome=outcome[tone])}", tone if counts[tone] else Tone.NONE)
+        pieces.Number(
+            word,
+            "–" if look.value is None else f"{counts[tone]:,}",
+            f"{PATH}{asked.search(outcome=outcome[tone])}",
+            tone if counts[tone] else Tone.NONE,
+        )
         for tone, word in WORDS.items()
     ]
     tone = next((tone for tone in (Tone.BAD, Tone.WARN, Tone.GOOD) if counts[tone]), Tone.NONE)

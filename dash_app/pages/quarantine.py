@@ -18,7 +18,7 @@ from dash_app.actions import record
 from dash_app.broken_queries import NARROWING
 from dash_app.cache import Look
 from dash_app.lake_context import Sight, sight_of_this_app
-from dash_app.live import Drawn, LivePage, Query
+from dash_app.live import Drawn, LivePage, Query, slot
 from dash_app.masking import masked
 from dash_app.quarantine_queries import (
     FACET_VALUES,
@@ -72,13 +72,14 @@ def layout(**query: Any) -> Component:
 
 
 def register(app: Dash) -> None:
-    """Keep the page up to date, show raw text to who asks for it, and start what its buttons promise."""
+    """Keep the page up to date until somebody asks for raw text, show it to them, and start what its buttons promise."""
     PAGE.register(app)
 
     @app.callback(
         Output("quarantine-grid", "rowData"),
         Output("quarantine-raw", "children"),
         Output("quarantine-raw", "disabled"),
+        Output("quarantine-every", "disabled"),
         Input("quarantine-raw", "n_clicks"),
         State("quarantine-query", "data"),
         prevent_initial_call=True,
@@ -87,8 +88,8 @@ def register(app: Dash) -> None:
         wanted = wanted_in(query)
         seen = _look(sight_of_this_app(), wanted).value or Quarantine()
         if not record("showed_raw", f"{PATH}{wanted.search(page=wanted.page)}", rows=len(seen.rows), **wanted.chosen()):
-            return grid_rows(seen, is_raw=False), "Not shown: it could not be recorded", False
-        return grid_rows(seen, is_raw=True), "Raw text is shown; that is recorded", True
+            return grid_rows(seen, is_raw=False), "Not shown: it could not be recorded", False, False
+        return grid_rows(seen, is_raw=True), "Raw text is shown (recorded); the page stands still", True, True
 
     @app.callback(
         Output("quarantine-answer", "children"),
@@ -242,7 +243,7 @@ def _rows(seen: Quarantine, wanted: Wanted, look: Look[Quarantine]) -> Component
     tools = [*chips, raw, pieces.export_button("quarantine-grid", "quarantine")]
     body = [
         grids.data_grid("quarantine-grid", grid_rows(seen, is_raw=False), grids.QUARANTINE_COLUMNS, page_size=None),
-        _pager(seen, wanted),
+        slot("quarantine-pager", _pager(seen, wanted)),
     ]
     return ui.section("Rows", body, identity="quarantine-section", note=tools)
 

@@ -33,6 +33,8 @@ from dash_app.table_queries import (
     Node,
     Stored,
     all_tables,
+    declared_edges,
+    lineage_of,
     read_facts,
     read_stored,
     worst_promise,
@@ -61,12 +63,12 @@ def draw(query: Query) -> Drawn:
         return Drawn({**dict.fromkeys(PARTS), "head": _unknown(name)}, ())
     known = sight.look(f"table {name}", lambda: read_facts(sight, declared))
     found = sight.look(f"stored {name}", lambda: read_stored(sight, declared))
-    facts, stored = known.value or Facts(), found.value or Stored()
+    facts, stored = known.value or Facts(lineage=lineage_of(name, declared_edges(sight))), found.value or Stored()
     parts: dict[str, ui.Children] = {
-        "head": _head(declared, facts, stored, found),
+        "head": _head(declared, facts, stored, known, found),
         "lineage": _lineage(declared, facts.lineage),
         "columns": _columns(declared, facts),
-        "promises": _promises(declared, facts),
+        "promises": _promises(declared, facts, known),
         "checks": _checks(declared, facts, known),
         "anomalies": _anomalies(facts) if facts.anomalies else None,
         "versions": _versions(stored, found),
@@ -102,9 +104,10 @@ def _back() -> Component:
     return dcc.Link("← Tables", href=TABLES, className="back")
 
 
-def _head(declared: Table, facts: Facts, stored: Stored, look: Look[Stored]) -> Component:
+def _head(declared: Table, facts: Facts, stored: Stored, known_look: Look[Facts], look: Look[Stored]) -> Component:
     state, fresh = stored.state, facts.freshness
-    label, tone = PROMISES.get(worst_promise(facts.promises) or "", ("nothing promised yet", Tone.NONE))
+    unknown = "promises not read yet" if known_look.value is None else "no promise judged"
+    label, tone = PROMISES.get(worst_promise(facts.promises) or "", (unknown, Tone.NONE))
     known: dict[str, ui.Children] = {
         "Rows": _number(state.rows if state else None, "#table-versions"),
         "Size": f"{pieces.size(state.bytes)} in {state.files:,} files" if state else "–",
@@ -196,10 +199,11 @@ def _columns(declared: Table, facts: Facts) -> Component:
     return ui.section("Columns", grid, identity="table-columns-section", note=note)
 
 
-def _promises(declared: Table, facts: Facts) -> Component:
+def _promises(declared: Table, facts: Facts, look: Look[Facts]) -> Component:
     if not facts.promises:
         wanted = declared.sla.fresh_within_minutes if declared.sla else None
-        told = f"Declared: fresh within {wanted:,} minutes. It has not been judged yet." if wanted else "Nothing is promised of this table."
+        judged = "Whether that is kept could not be read yet." if look.value is None else "It has not been judged yet."
+        told = f"Declared: fresh within {wanted:,} minutes. {judged}" if wanted else "No freshness is promised of this table."
         return ui.section("Promises (SLA)", ui.empty(told), identity="table-promises-section")
     rows = [_promise(row) for row in facts.promises]
     headings = ("Promise", "State", "Observed", "Promised", "Error budget used", "Since")

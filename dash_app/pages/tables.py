@@ -21,7 +21,7 @@ from dash_app.lake_context import sight_of_this_app
 from dash_app.live import Drawn, LivePage, Query
 from dash_app.queries import Row
 from dash_app.statuses import Tone
-from dash_app.table_queries import read_states, read_table_list
+from dash_app.table_queries import declared_list, read_states, read_table_list
 from lakehouse.delta_reads import TableState
 from lakehouse.tables import Layer
 
@@ -37,9 +37,9 @@ def draw(query: Query) -> Drawn:
     known = sight.look("tables", lambda: read_table_list(sight))
     stored = sight.look_slowly("states", lambda: read_states(sight))
     chosen = {name: value for name in FILTERS if isinstance(value := query.get(name), str) and value}
-    every = table_rows(known.value or [], stored.value or {})
+    every = table_rows(known.value if known.value is not None else declared_list(sight), stored.value or {})
     shown = [row for row in every if all(row[name] == value for name, value in chosen.items())]
-    return Drawn({"head": _head(every, chosen, known), "tables": _tables(shown, chosen, known)}, (known, stored))
+    return Drawn({"head": _head(every, chosen, known), "tables": _tables(shown, chosen)}, (known, stored))
 
 
 PAGE = LivePage("tables", PARTS, draw)
@@ -74,7 +74,8 @@ def _head(every: list[Row], chosen: Mapping[str, str], look: Look[Any]) -> Compo
     ]
     numbers.append(pieces.Number("promises broken", f"{broken:,}", _search(chosen, "promise", "broken"), Tone.BAD if broken else Tone.NONE))
     if look.value is None:
-        return pieces.head(Tone.NONE, "Tables", "They could not be read yet.", [], identity="tables")
+        told = "What was recorded of them could not be read yet."
+        return pieces.head(Tone.NONE, f"{len(every):,} tables", told, numbers[:-1], identity="tables")
     rows = sum(row["rows"] or 0 for row in every)
     title, size = f"{len(every):,} tables", pieces.size(sum(row["bytes"] or 0 for row in every))
     return pieces.head(Tone.BAD if broken else Tone.GOOD, title, f"{rows:,} rows in {size}.", numbers, identity="tables")
@@ -87,11 +88,9 @@ def _search(chosen: Mapping[str, str], name: str, value: str) -> str:
     return f"{PATH}?{query}" if query else PATH
 
 
-def _tables(rows: list[Row], chosen: Mapping[str, str], look: Look[Any]) -> Component:
+def _tables(rows: list[Row], chosen: Mapping[str, str]) -> Component:
     chips = pieces.chips({n: (v, _search(chosen, n, v)) for n, v in chosen.items()}, clear=PATH)
     if not rows:
-        return ui.section(
-            "Tables", ui.empty("Not read yet." if look.value is None else "No table is like this."), identity="tables-section", note=chips
-        )
+        return ui.section("Tables", ui.empty("No table is like this."), identity="tables-section", note=chips)
     grid = grids.data_grid("tables-grid", rows, grids.TABLE_COLUMNS, page_size=None)
     return ui.section("Tables", grid, identity="tables-section", note=[*chips, pieces.export_button("tables-grid", "tables")])

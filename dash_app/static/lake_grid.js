@@ -62,6 +62,9 @@
   const PlaceOf = ({ data }) => h("div", { className: "cell-prose", title: data.file },
     h("span", { className: "mono" }, data.file.split("/").pop()), sub(`row ${count(data.row)}`), sub(data.batch_id));
   const Problem = ({ data }) => (data.error_class ? h("div", { className: "cell-prose" }, h("strong", null, data.error_class), data.error_message) : null);
+  const RunLink = ({ value }) => (value
+    ? h("span", { className: "mono", title: `Run ${value}` }, leading(`/runs/${encodeURIComponent(value)}`, value.slice(0, 8)))
+    : h("span", { className: "muted" }, "–"));
   const ExpectedOf = ({ value, data }) => h("div", { className: "cell-prose" }, value || "–", h("span", { className: "muted" }, `else ${data.severity_text}`));
   const Path = ({ value, data }) => h("div", { className: "cell-prose" }, h("span", { className: "mono" }, value), badge(data));
 
@@ -123,7 +126,7 @@
   }
 
   window.dashAgGridComponentFunctions = Object.assign(window.dashAgGridComponentFunctions || {}, {
-    TableOf, NameOf, SliceOf, SourceOf, CheckOf, ExpectedOf, Problem, PlaceOf, Path, ReasonOf, EventOf, Raw, CountLink, Lead, FailedOf, PiiOf, Pii, YesNo, Prose,
+    TableOf, NameOf, SliceOf, SourceOf, CheckOf, ExpectedOf, Problem, RunLink, PlaceOf, Path, ReasonOf, EventOf, Raw, CountLink, Lead, FailedOf, PiiOf, Pii, YesNo, Prose,
     Plain, ColumnOf, LastRun, AgoOrNothing, History, Promise: Promise_,
   });
 

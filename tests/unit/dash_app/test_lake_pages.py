@@ -24,7 +24,7 @@ from tests.unit.dash_app import lake_facts
 from tests.unit.dash_app.conftest import signed_in
 from tests.unit.dash_app.facts import FakeReader, fortnight
 from tests.unit.dash_app.lake_facts import HOSTILE, FakeLake, FakeWriter
-from tests.unit.dash_app.test_pages import callback, everything, in_app
+from tests.unit.dash_app.test_pages import everything, in_app
 
 NOW = datetime.now(UTC).replace(minute=30, second=0, microsecond=0)
 LAYOUTS: dict[str, Callable[[], Any]] = {
@@ -118,6 +118,8 @@ def test_a_page_stays_up_without_a_store_and_never_says_that_all_is_well(
     assert "The store does not answer." in told
     assert "Nothing is broken" not in told
     assert "Every check holds" not in told
+    assert '"children": "0"' not in told
+    assert "Nothing is made from it" not in told
 
 
 def test_what_fails_is_told_although_the_lake_does_not_answer(troubled: Dash, lake: FakeLake):
@@ -221,17 +223,40 @@ def test_the_question_says_what_the_filters_cannot_narrow():
     assert "That is wider than this view: file" in told
 
 
-def test_a_refresh_draws_only_the_parts_that_changed(troubled: Dash, lake: FakeLake):
-    client, query = signed_in(troubled), {"reason": "event_time.missing"}
-    key = next(k for k in troubled.callback_map if "quarantine-looked" in k)
-    page = in_app(troubled, lambda: quarantine.layout(**query))
+def refresh(app: Dash, query: dict[str, str], **older: str) -> dict[str, Any]:
+    """What a refresh of the quarantine page changes after it was opened, with fingerprints that are said to have been others."""
+    key = next(k for k in app.callback_map if "quarantine-looked" in k)
+    page = in_app(app, lambda: quarantine.layout(**query))
     seen = next(part.data for part in page.children if getattr(part, "id", "") == "quarantine-seen")
-    tick = [{"id": "quarantine-every", "property": "n_intervals", "value": 1}]
-    state = [{"id": "quarantine-query", "property": "data", "value": query}, {"id": "quarantine-seen", "property": "data", "value": seen}]
-    answer = callback(client, key, tick, state)
-    assert set(answer) == {"quarantine-looked", "quarantine-banner"}
-    answer = callback(client, key, tick, [state[0], {**state[1], "value": {**seen, "rows": "older"}}])
-    assert set(answer) == {"quarantine-looked", "quarantine-banner", "quarantine-seen", "quarantine-rows"}
+    names = key.strip(".").split("...")
+    body = {
+        "output": key,
+        "outputs": [dict(zip(("id", "property"), name.rsplit(".", 1), strict=True)) for name in names],
+        "inputs": [{"id": "quarantine-every", "property": "n_intervals", "value": 1}],
+        "state": [
+            {"id": "quarantine-query", "property": "data", "value": query},
+            {"id": "quarantine-seen", "property": "data", "value": {**seen, **{n.replace("_", "-"): v for n, v in older.items()}}},
+        ],
+        "changedPropIds": ["quarantine-every.n_intervals"],
+    }
+    answer = signed_in(app).post("/_dash-update-component", json=body).get_json()
+    return {**answer["response"], **{f"in place: {name}": props for name, props in answer.get("sideUpdate", {}).items()}}
+
+
+LOOKED = {"quarantine-looked", "quarantine-banner"}
+
+
+def test_a_refresh_draws_only_the_parts_that_changed(troubled: Dash):
+    query = {"reason": "event_time.missing"}
+    assert set(refresh(troubled, query)) == LOOKED
+    assert set(refresh(troubled, query, head="older")) == {*LOOKED, "quarantine-seen", "quarantine-head"}
+
+
+def test_new_rows_are_put_into_the_grid_that_is_there(troubled: Dash):
+    query = {"reason": "event_time.missing"}
+    answer = refresh(troubled, query, quarantine_grid="older", quarantine_pager="older")
+    assert set(answer) == {*LOOKED, "quarantine-seen", "in place: quarantine-grid", "in place: quarantine-pager"}
+    assert {row["reason_text"] for row in answer["in place: quarantine-grid"]["rowData"]} == {"event_time.missing"}
 
 
 def test_hostile_text_is_only_ever_text(troubled: Dash):
