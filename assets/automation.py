@@ -14,7 +14,7 @@ from pydantic import Field
 from sqlalchemy import func, select
 
 from assets.rendering import key_of, landing_key, materialized
-from assets.resources import TRIGGER_TAG, Lake
+from assets.resources import Lake
 from jobs.aggregate import PIPELINE as GOLD_PIPELINE
 from jobs.aggregate import aggregate
 from jobs.commits import told_inputs, untold_commit
@@ -24,6 +24,7 @@ from jobs.reach import is_behind, taken_in
 from jobs.refine import backfill as backfill_silver
 from jobs.refine import refine
 from jobs.refine import release as release_silver
+from lakehouse.dagster_api import TRIGGER_TAG
 from lakehouse.delta import DeltaLogs
 from lakehouse.errors import ConfigurationError, LakehouseError
 from lakehouse.ledger import Release, standings

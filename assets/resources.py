@@ -15,6 +15,7 @@ from pydantic import PrivateAttr
 from assets.rendering import key_of, name_of
 from jobs.aggregate import PIPELINE as GOLD_PIPELINE
 from jobs.context import Context
+from lakehouse.dagster_api import TRIGGER_TAG
 from lakehouse.errors import LakehouseError
 from lakehouse.ops.runs import Run, Trigger, record_skipped
 from lakehouse.settings import settings
@@ -25,7 +26,6 @@ from lakehouse.tables import Layer, Table
 MAX_RETRIES = 3
 RETRY_WAIT_S = 10
 """Before the first retry; doubled before each further one, so that a server has more than a minute to come back."""
-TRIGGER_TAG = "lakehouse/trigger"
 
 
 class Lake(dg.ConfigurableResource):  # type: ignore[type-arg]

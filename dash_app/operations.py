@@ -10,11 +10,14 @@ from dash import Dash, dcc, html
 from flask import Flask
 
 from dash_app import components as ui
+from dash_app import lake_context
 from dash_app.actions import keep_actions
 from dash_app.context import attach
-from dash_app.pages import pipelines, run
+from dash_app.lake_context import Sight
+from dash_app.pages import broken, pipelines, quality, quarantine, run, table, tables
 from dash_app.queries import Operations, Reader
 from dash_app.sign_in import protect
+from lakehouse.delta_reads import Lake, LakeReader
 from lakehouse.ops.store import OpsReader, OpsWriter, Writer
 from lakehouse.settings import Settings
 
@@ -34,20 +37,23 @@ INDEX = """<!DOCTYPE html>
 </html>"""
 
 
-def create_app(settings: Settings, reader: Reader | None = None, writer: Writer | None = None) -> Dash:
+def create_app(settings: Settings, reader: Reader | None = None, writer: Writer | None = None, *, lake: Lake | None = None) -> Dash:
     """The operations app of an instance; its `.server` is a WSGI application.
 
     Args:
         settings: of the instance.
         reader: what answers SQL over the ops tables; by default the instance's own.
         writer: what keeps the record of what people do; by default the instance's own.
+        lake: what tells of the tables that Spark writes; by default the instance's own.
 
     Raises ConfigurationError where sign-in is set in a way that cannot work.
     """
     server = Flask("dash_app", static_folder=None)
     protect(server, settings)
+    reader = reader or OpsReader(settings)
+    attach(server, Operations(reader))
+    lake_context.attach(server, Sight(reader, lake or LakeReader(settings), settings))
     keep_actions(server, writer or OpsWriter(settings))
-    attach(server, Operations(reader or OpsReader(settings)))
     app = Dash(
         "dash_app",
         server=server,
@@ -71,9 +77,16 @@ def create_app(settings: Settings, reader: Reader | None = None, writer: Writer 
 def _add_pages(app: Dash) -> None:
     dash.register_page("operations.pipelines", path=pipelines.PATH, layout=pipelines.layout, title="Pipelines · Clearlake")
     dash.register_page("operations.run", path_template=run.PATH_TEMPLATE, layout=run.layout, title="Run · Clearlake")
+    dash.register_page("operations.broken", path=broken.PATH, layout=broken.layout, title="Still broken · Clearlake")
+    dash.register_page("operations.quality", path=quality.PATH, layout=quality.layout, title="Quality · Clearlake")
+    dash.register_page("operations.quarantine", path=quarantine.PATH, layout=quarantine.layout, title="Quarantine · Clearlake")
+    dash.register_page("operations.tables", path=tables.PATH, layout=tables.layout, title="Tables · Clearlake")
+    dash.register_page("operations.table", path_template=table.PATH_TEMPLATE, layout=table.layout, title=table.title)
     dash.register_page("operations.not_found_404", layout=_not_found, title="Not found · Clearlake")
     pipelines.register(app)
     run.register(app)
+    for page in (broken, quality, quarantine, tables, table):
+        page.register(app)
 
 
 def _not_found(**_: str) -> html.Div:

@@ -16,13 +16,11 @@ import dagster as dg
 import requests
 from dagster_graphql import DagsterGraphQLClient, DagsterGraphQLClientError, ReloadRepositoryLocationStatus
 
-from assets.resources import TRIGGER_TAG
+from lakehouse.dagster_api import LOCATION, TRIGGER_TAG
 from lakehouse.errors import ConfigurationError, InfrastructureError
 from lakehouse.settings import Settings
 
 POLL_S = 0.5
-LOCATION = "lake"
-"""Name of the code location in Dagster's workspace."""
 FINISHED = (dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED)
 FAILURES = """
 query Failures($run: ID!) {
