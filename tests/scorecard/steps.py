@@ -46,8 +46,8 @@ class Failure:
     def described(self) -> Mapping[str, str]:
         """Columns of ops.run_events, as the run log makes them of such an error."""
         if self.error_class == InfrastructureError.__name__:
-            return describe_error(InfrastructureError(self.message))
-        return describe_error(type(self.error_class, (Exception,), {})(self.message))
+            return describe_error(InfrastructureError(self.message), str)
+        return describe_error(type(self.error_class, (Exception,), {})(self.message), str)
 
 
 @dataclass(frozen=True)
