@@ -37,11 +37,13 @@ BENEATH = {
 """Rarer counts, without which the books of a row would not balance: below which other one each stands where there are any, and its word."""
 
 
-def _column(field: str, heading: str, renderer: str, **more: Any) -> Row:
-    return {"field": field, "headerName": heading, "cellRenderer": renderer, **more}
+def column(field: str, heading: str, renderer: str | None, **more: Any) -> Row:
+    """A column, drawn by a cell of static/grid.js or as plain text; `context={"least": n}` hides it on pages narrower than n pixels."""
+    return {"field": field, "headerName": heading, **({"cellRenderer": renderer} if renderer else {}), **more}
 
 
-def _numeric(field: str, heading: str, tip: str, least_px: int, formatter: str = "count", **more: Any) -> Row:
+def numeric(field: str, heading: str, tip: str, least_px: int, formatter: str = "count", **more: Any) -> Row:
+    """A column of numbers, aligned on the right."""
     return {
         "field": field,
         "headerName": heading,
@@ -57,21 +59,21 @@ def _numeric(field: str, heading: str, tip: str, least_px: int, formatter: str =
 
 def _counted(field: str, heading: str, tip: str, least_px: int) -> Row:
     if field not in BENEATH:
-        return _numeric(field, heading, tip, least_px)
+        return numeric(field, heading, tip, least_px)
     beneath, word, about = BENEATH[field]
-    return _numeric(
+    return numeric(
         field, heading, f"{tip} {about}", least_px, cellRenderer="CountAnd", cellRendererParams={"beneath": beneath, "word": word}
     )
 
 
 PIPELINE_COLUMNS = [
-    _column("pipeline", "Pipeline and table", "Pipeline", flex=20, minWidth=164),
-    _column("label", "Status", "Status", flex=11, minWidth=118, comparator={"function": "byTone"}),
-    _column("last_success_ms", "Last success", "Ago", flex=8, minWidth=70),
-    _numeric("duration_s", "Duration", f"Duration {OF_LAST}", 68, "seconds"),
+    column("pipeline", "Pipeline and table", "Pipeline", flex=20, minWidth=164),
+    column("label", "Status", "Status", flex=11, minWidth=118, comparator={"function": "byTone"}),
+    column("last_success_ms", "Last success", "Ago", flex=8, minWidth=70),
+    numeric("duration_s", "Duration", f"Duration {OF_LAST}", 68, "seconds"),
     *[_counted(*counted) for counted in COUNTS],
-    _numeric("success_rate", "Success", f"Share of the last {RATED_ATTEMPTS} attempts that succeeded.", 72, cellRenderer="SuccessRate"),
-    _column(
+    numeric("success_rate", "Success", f"Share of the last {RATED_ATTEMPTS} attempts that succeeded.", 72, cellRenderer="SuccessRate"),
+    column(
         "trend",
         "Rows inserted",
         "Sparkline",
@@ -84,13 +86,13 @@ PIPELINE_COLUMNS = [
 ]
 
 FAILURE_COLUMNS = [
-    _column("happened_ms", "When", "Clock", width=118),
-    _column("pipeline", "Pipeline and table", "Place", flex=16, minWidth=190),
-    _column("label", "Status", "Status", width=118),
-    _column("error_message", "Error", "Error", wrapText=True, autoHeight=True, flex=44, minWidth=240),
-    _numeric("attempt", "Attempt", "Attempt of the step within its run.", 72, flex=None, width=72),
-    _column("recovered", "Since then", "Recovered", width=122, **AFTER_NUMBERS),
-    _column("run_id", "Run", "Run", width=96),
+    column("happened_ms", "When", "Clock", width=118),
+    column("pipeline", "Pipeline and table", "Place", flex=16, minWidth=190),
+    column("label", "Status", "Status", width=118),
+    column("error_message", "Error", "Error", wrapText=True, autoHeight=True, flex=44, minWidth=240),
+    numeric("attempt", "Attempt", "Attempt of the step within its run.", 72, flex=None, width=72),
+    column("recovered", "Since then", "Recovered", width=122, **AFTER_NUMBERS),
+    column("run_id", "Run", "Run", width=96),
 ]
 
 
@@ -116,7 +118,23 @@ def failures_grid(rows: list[Row]) -> Component:
     return _grid("failures-grid", rows, FAILURE_COLUMNS, pages, {})
 
 
-def _grid(identity: str, rows: list[Row], columns: list[Row], options: Row, listeners: Row) -> Component:
+def listing(identity: str, rows: list[Row], columns: list[Row], *, row_px: int = 46, page_size: int = 25) -> Component:
+    """A table that sorts, filters by column, and has its rows in pages; what was filtered is kept while the browser's tab is open."""
+    pages = {"pagination": True, "paginationPageSize": page_size, "paginationPageSizeSelector": False, "rowHeight": row_px}
+    filtered = [{"filter": True, "suppressHeaderMenuButton": False, **c} for c in columns]
+    return _grid(
+        identity,
+        rows,
+        filtered,
+        pages,
+        {"firstDataRendered": ["fitColumns(params)"], "gridSizeChanged": ["fitColumns(params)"]},
+        persistence=identity,
+        persisted_props=["filterModel"],
+        persistence_type="session",
+    )
+
+
+def _grid(identity: str, rows: list[Row], columns: list[Row], options: Row, listeners: Row, **more: Any) -> Component:
     return dag.AgGrid(
         id=identity,
         rowData=rows,
@@ -142,4 +160,5 @@ def _grid(identity: str, rows: list[Row], columns: list[Row], options: Row, list
             "ensureDomOrder": True,
             **options,
         },
+        **more,
     )

@@ -9,12 +9,13 @@ import dash
 from dash import Dash, dcc, html
 from flask import Flask
 
-from dash_app import components as ui
-from dash_app.context import attach
-from dash_app.pages import pipelines, run
-from dash_app.queries import Operations, Reader
+from dash_app import frame, links
+from dash_app.context import Knowledge, attach
+from dash_app.pages import alerts, incident, incidents, overview, pipelines, rows, run
+from dash_app.pulse import Source, StoredHeartbeat, Watch
+from dash_app.queries import Reader
 from dash_app.sign_in import protect
-from lakehouse.ops.store import OpsReader
+from lakehouse.ops.store import OpsReader, OpsWriter, Writer
 from lakehouse.settings import Settings
 
 INDEX = """<!DOCTYPE html>
@@ -33,16 +34,19 @@ INDEX = """<!DOCTYPE html>
 </html>"""
 
 
-def create_app(settings: Settings, reader: Reader | None = None) -> Dash:
+def create_app(settings: Settings, reader: Reader | None = None, writer: Writer | None = None, heartbeat: Source | None = None) -> Dash:
     """The operations app of an instance; its `.server` is a WSGI application.
 
     Args:
         settings: of the instance.
         reader: what answers SQL over the ops tables; by default the instance's own.
+        writer: what takes facts about what people do; by default the instance's own.
+        heartbeat: where the evaluator's heartbeat is read; by default in the instance's store.
     """
     server = Flask("dash_app", static_folder=None)
     protect(server, settings)
-    attach(server, Operations(reader or OpsReader(settings)))
+    watch = Watch(heartbeat or StoredHeartbeat(settings))
+    attach(server, Knowledge.over(reader or OpsReader(settings), writer or OpsWriter(settings), watch))
     app = Dash(
         "dash_app",
         server=server,
@@ -59,18 +63,34 @@ def create_app(settings: Settings, reader: Reader | None = None) -> Dash:
     )
     server.extensions["script_hashes"] = app.csp_hashes
     _add_pages(app)
-    app.layout = lambda: ui.frame(dash.page_container)
+    app.layout = lambda: frame.frame(dash.page_container)
     return app
 
 
+PAGES = (
+    ("overview", "Overview", overview),
+    ("incidents", "Incidents", incidents),
+    ("incident", "Incident", incident),
+    ("pipelines", "Pipelines", pipelines),
+    ("run", "Run", run),
+    ("alerts", "Alerts", alerts),
+    ("rows", "Rows", rows),
+)
+"""Name, title and module of each page. A module has `layout`, `PATH` or `PATH_TEMPLATE`, and, where its page looks again, `register`."""
+
+
 def _add_pages(app: Dash) -> None:
-    dash.register_page("operations.pipelines", path=pipelines.PATH, layout=pipelines.layout, title="Pipelines · Clearlake")
-    dash.register_page("operations.run", path_template=run.PATH_TEMPLATE, layout=run.layout, title="Run · Clearlake")
+    for name, title, page in PAGES:
+        place = {key: value for key in ("PATH", "PATH_TEMPLATE") if (value := getattr(page, key, None))}
+        dash.register_page(
+            f"operations.{name}", title=f"{title} · Clearlake", layout=page.layout, **{key.lower(): value for key, value in place.items()}
+        )
+        if hasattr(page, "register"):
+            page.register(app)
     dash.register_page("operations.not_found_404", layout=_not_found, title="Not found · Clearlake")
-    pipelines.register(app)
-    run.register(app)
+    frame.register(app)
 
 
 def _not_found(**_: str) -> html.Div:
-    way = html.P(["Go to ", dcc.Link("Pipelines", href="/"), "."])
+    way = html.P(["Go to the ", dcc.Link("Overview", href=links.OVERVIEW), "."])
     return html.Div([html.H1("There is no such page"), way], className="page empty")

@@ -12,11 +12,11 @@ from dash import ClientsideFunction, Dash, Input, Output, State, dcc, html, no_u
 from dash.development.base_component import Component
 
 from dash_app import components as ui
-from dash_app import figures, grids
+from dash_app import figures, grids, links
 from dash_app.context import facts_of_this_app
 from dash_app.queries import FAILURE_DAYS, TREND_DAYS, Overview
 
-PATH = "/"
+PATH = links.PIPELINES
 Chosen = tuple[str | None, str | None]
 
 

@@ -32,7 +32,7 @@
   }
 
   function Pipeline({ data }) {
-    const href = `/${window.clearlake.searchOf(data.pipeline, data.asset)}`;
+    const href = `/pipelines${window.clearlake.searchOf(data.pipeline, data.asset)}`;
     return h("div", { className: "cell-two" },
       h("div", { className: "cell-main" },
         h("a", { href, title: data.pipeline, onClick: (event) => event.preventDefault() }, data.pipeline),
@@ -105,8 +105,33 @@
     return h("a", { className: "mono", href: `/runs/${encodeURIComponent(value)}`, title: `Run ${value}` }, value.slice(0, 8));
   }
 
+  const pill = (tone, label, title) => h("span", { className: `pill tone-${tone}`, title },
+    h("span", { className: "pill-sign", "aria-hidden": true }, SIGNS[tone] || "–"), label);
+
+  function IncidentTitle({ data }) {
+    return h("div", { className: "cell-two cell-wrap" },
+      h("div", { className: "cell-title" }, h("a", { href: data.href }, data.title),
+        data.synthetic && h("span", { className: "badge", title: "Includes synthetic data, made by the simulator" }, "synthetic")),
+      h("div", { className: "cell-sub" }, data.cause));
+  }
+
+  const Pill = ({ value, data, tone }) => pill(data[tone], value);
+
+  function Sub({ value, data, beneath, href }) {
+    const text = value === null || value === undefined ? "–" : value;
+    return h("div", { className: "cell-two" },
+      h("div", { className: "cell-main cell-plain", title: text }, data[href] ? h("a", { href: data[href] }, text) : text),
+      data[beneath] && h("div", { className: "cell-sub", title: data[beneath] }, data[beneath]));
+  }
+
+  const Words = ({ value }) => h("span", { className: "cell-words" }, value === null || value === undefined ? "" : value);
+
+  function Link({ value, data, href }) {
+    return value && data[href] ? h("a", { className: "mono cell-link", href: data[href], title: value }, value) : h("span", { className: "muted" }, "–");
+  }
+
   window.dashAgGridComponentFunctions = Object.assign(window.dashAgGridComponentFunctions || {}, {
-    Pipeline, Place, Status, SuccessRate, CountAnd, Sparkline, Recovered, Run, Error: ErrorCell,
+    Pipeline, Place, IncidentTitle, Pill, Sub, Words, Link, Status, SuccessRate, CountAnd, Sparkline, Recovered, Run, Error: ErrorCell,
     Ago: ({ value }) => time(value, "ago"),
     Clock: ({ value }) => time(value, "clock"),
   });
@@ -122,6 +147,10 @@
     fitColumns: (params) => {
       const isWide = document.documentElement.clientWidth >= NARROW_PX;
       params.api.setColumnsVisible(["trend"], isWide);
+      for (const column of params.api.getColumns() || []) {
+        const least = column.getColDef().context && column.getColDef().context.least;
+        if (least) params.api.setColumnsVisible([column], document.documentElement.clientWidth >= least);
+      }
     },
     showChosen: (params) => {
       for (const id of window.clearlake.rowIdOf(window.location.search)) params.api.getRowNode(id)?.setSelected(true);

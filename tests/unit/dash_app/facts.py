@@ -20,15 +20,19 @@ from lakehouse.tables import table
 
 Row = dict[str, Any]
 Facts = dict[str, list[Row]]
-TABLES = ("ops.run_events", "ops.check_results", "ops.event_log", "ops.lineage_edges", "ops.incident_events", "ctl.files")
+TABLES = (
+    "ops.run_events", "ops.check_results", "ops.event_log", "ops.lineage_edges", "ops.incident_events", "ops.alert_deliveries",
+    "ops.sla_evaluations", "ops.actions", "ctl.files",
+)  # fmt: skip
 NOON = datetime(2026, 11, 12, 12, 0, tzinfo=UTC)
 
 
 class FakeReader:
-    """The interface of OpsReader over rows in memory; `down` makes it fail as a stopped store does."""
+    """The interfaces of OpsReader and OpsWriter over rows in memory; `down` makes it fail as a stopped store does."""
 
     def __init__(self, facts: Facts | None = None) -> None:
         self.down, self.queries = False, 0
+        self.facts: Facts = {}
         self._connection = duckdb.connect(":memory:")
         self._connection.execute("set TimeZone = 'UTC'; create schema ops; create schema ctl")
         for name in TABLES:
@@ -36,11 +40,17 @@ class FakeReader:
 
     def put(self, name: str, rows: Sequence[Row]) -> None:
         """Make these the rows of a table."""
+        self.facts[name] = list(rows)
         stamped = [{"recorded_at": NOON, "recorded_date": NOON.date(), **row} for row in rows]
         self._connection.register("given", arrow_table(table(name), stamped))
         self._connection.execute(f"create or replace table {name} as select * from given")
         for view in views_over(name):
             self._connection.execute(f"create or replace view {view} as {VIEWS[view].sql}")
+
+    def append(self, name: str, rows: Sequence[Row]) -> bool:
+        """Add rows to a table, also while it does not answer: a writer has its spool."""
+        self.put(name, [*self.facts[name], *rows])
+        return True
 
     def query(self, sql: str, parameters: Sequence[Any] = ()) -> pa.Table:
         """Run one statement with bound values."""
