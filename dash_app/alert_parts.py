@@ -5,6 +5,7 @@ Does not belong here: SQL (alert_queries), or callbacks (pages.alerts).
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Any
 
 from dash import dcc, html
@@ -86,8 +87,14 @@ def noise(sent: Sent) -> Component:
     names = sorted({row["channel"] for row in sent.noise})
     useful = {row["channel"]: row for row in sent.useful}
     rows = [[html.Strong(name), *[_week(sent, name, week) for week in sent.weeks], _useful(useful.get(name))] for name in names]
-    headings = ("Channel", *[week[5:] for week in sent.weeks], "Marked useful")
+    headings = ("Channel", *[monday(week) for week in sent.weeks], "Marked useful")
     return ui.table(headings, rows, numeric=range(1, len(headings)), label="Messages by channel and week, by the week's Monday")
+
+
+def monday(week: str) -> str:
+    """A week by its first day, in short."""
+    day = date.fromisoformat(week)
+    return f"{day.day} {day:%b}"
 
 
 def _week(sent: Sent, channel: str, week: str) -> Component | str:
@@ -109,7 +116,7 @@ def noise_figure(sent: Sent) -> Figure:
         {
             "type": "bar",
             "name": escaped(name),
-            "x": sent.weeks,
+            "x": [monday(week) for week in sent.weeks],
             "y": [sent.messages(name, week) for week in sent.weeks],
             "marker": {"color": SERIES[n % len(SERIES)], "line": {"width": 0}, "cornerradius": 2},
             "hovertemplate": f"{escaped(name)}: %{{y:,}} messages<extra></extra>",

@@ -35,16 +35,23 @@ REFRESH_MS = 10_000
 
 
 def frame(page: Component) -> Component:
-    """The frame with a page in it, as things are now."""
-    watched = _Watched(knowledge_of_this_app())
+    """The frame with a page in it, as things are now; to a stranger, who sees no page, nothing is told."""
+    watched = _Watched(knowledge_of_this_app()) if current_user.is_authenticated else None
     return dmc.MantineProvider(
         [
             html.A("Skip to content", href="#content", className="skip"),
-            html.Header([_brand(), _navigation(watched), _own(watched)], className="bar"),
-            html.Div(watched.alarm(), id="alarm", role="alert"),
+            html.Header(
+                [
+                    _brand(),
+                    _navigation(watched.open_incidents() if watched else None),
+                    _own(watched.sign() if watched else []),
+                ],
+                className="bar",
+            ),
+            html.Div(watched.alarm() if watched else [], id="alarm", role="alert"),
             html.Main(page, id="content", tabIndex="-1"),
             dcc.Interval(id="frame-every", interval=REFRESH_MS),
-            dcc.Store(id="frame-seen", data=watched.fingerprint),
+            dcc.Store(id="frame-seen", data=watched.fingerprint if watched else ""),
             dcc.Store(id="nothing"),
         ],
         defaultColorScheme="auto",
@@ -159,15 +166,15 @@ def _brand() -> Component:
     )
 
 
-def _navigation(watched: _Watched) -> Component:
-    counts = {links.INCIDENTS: html.Span(watched.open_incidents(), id="open-incidents")}
+def _navigation(n_open: Component | None) -> Component:
+    counts = {links.INCIDENTS: html.Span(n_open, id="open-incidents")}
     return html.Nav(
         [dcc.Link([html.Span(name), counts.get(path)], href=path, className="nav-link") for name, path in NAVIGATION],
         **{"aria-label": "Pages"},
     )
 
 
-def _own(watched: _Watched) -> Component:
+def _own(sign: list[Component]) -> Component:
     toggle = dmc.ColorSchemeToggle(
         id="scheme",
         lightIcon=html.Span("☀", **{"aria-hidden": "true"}),
@@ -184,7 +191,7 @@ def _own(watched: _Watched) -> Component:
         action="/logout",
         method="post",
     )
-    watch = dcc.Link(watched.sign(), href=links.ALERTS, id="watch", className="watch")
+    watch = dcc.Link(sign, href=links.ALERTS, id="watch", className="watch")
     return html.Div([watch, toggle, sign_out], className="own")
 
 

@@ -5,7 +5,7 @@ Does not belong here: queries or callbacks, or how every grid behaves (grids).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from dash.development.base_component import Component
@@ -19,7 +19,7 @@ Row = dict[str, Any]
 
 
 def _from(width_px: int) -> Row:
-    return {"context": {"least": width_px}}
+    return {"least_px": width_px}
 
 
 INCIDENT_COLUMNS = [
@@ -45,7 +45,7 @@ INCIDENT_COLUMNS = [
 DELIVERY_COLUMNS = [
     column("sent_ms", "Sent", "Clock", filter=False, width=124),
     column("channel", "Channel", None, flex=10, minWidth=88),
-    column("kind", "Message", "Words", flex=10, minWidth=100, **_from(480)),
+    column("kind", "Message", "Words", flex=10, minWidth=100, **_from(620)),
     column("outcome", "Outcome", "Status", width=116),
     column("incident_id", "Incident", "Link", cellRendererParams={"href": "incident_href"}, flex=14, minWidth=110, **_from(620)),
     column("error", "Error", "Words", flex=26, minWidth=160, wrapText=True, autoHeight=True, **_from(900)),
@@ -114,8 +114,8 @@ def delivery_row(row: Row) -> Row:
     }
 
 
-def rows_grid(rows: list[Row], columns: Sequence[str]) -> Component:
-    """Plain rows, with the columns that have a value in any of them."""
+def rows_grid(rows: list[Row], columns: Sequence[str], times: Collection[str]) -> Component:
+    """Plain rows, with the columns that have a value in any of them; those in `times` are milliseconds since 1970, UTC."""
     filled = [name for name in columns if any(row.get(name) is not None for row in rows)]
-    shown = [column(name, name, None, minWidth=120, width=170, wrapText=False) for name in filled]
+    shown = [column(name, name, "Stamp" if name in times else None, minWidth=110, width=170) for name in filled]
     return listing("rows-grid", [{**row, "id": str(n)} for n, row in enumerate(rows)], shown, row_px=36)

@@ -45,7 +45,8 @@ def who(row: Row) -> Component:
     """Who is on it, or was."""
     owner, taken = row["owner"], row["acknowledged_by"]
     if row["state"] == "open":
-        return html.Span([html.Span("nobody yet", className="ink-bad"), f" · {owner}" if owner else ""])
+        ink = "ink-bad" if row["mark"] != "expected" else "muted"
+        return html.Span([html.Span("nobody yet", className=ink), f" · {owner}" if owner else ""])
     if not taken:
         return html.Span(owner or "nobody")
     return html.Span([html.Strong(taken), "" if owner in (None, taken) else f" for {owner}"])

@@ -27,11 +27,12 @@ TIMES = ("recorded_at", "changed_at", "started_at")
 
 @dataclass(frozen=True)
 class Found:
-    """Rows with given values: the newest of them, and how many there are in all."""
+    """Rows with given values: the newest of them, and how many there are in all; `times` are in milliseconds since 1970, UTC."""
 
     rows: list[Row] = field(default_factory=list)
     total: int = 0
     columns: list[str] = field(default_factory=list)
+    times: list[str] = field(default_factory=list)
     unknown: list[str] = field(default_factory=list)
 
 
@@ -60,7 +61,8 @@ class Rows:
         newest = next((f"order by {name} desc" for name in TIMES if name in schema.names), "")
         total = self._reader.query(f"select count(*) as n {filtered}", values).to_pylist()[0]["n"]
         rows = self._reader.query(f"select * {filtered} {newest} limit {MOST_ROWS}", values).to_pylist()
-        return Found([{k: _plain(v) for k, v in row.items()} for row in rows], total, schema.names)
+        times = [column.name for column in schema if pa.types.is_timestamp(column.type)]
+        return Found([{k: _plain(v) for k, v in row.items()} for row in rows], total, schema.names, times)
 
 
 def _condition(column: pa.Field, value: str) -> tuple[str, list[Any]]:
@@ -86,5 +88,5 @@ def _moment(value: str) -> datetime | None:
 
 def _plain(value: Any) -> Any:
     if isinstance(value, datetime):
-        return value.isoformat()
+        return int(value.timestamp() * 1000)
     return value if value is None or isinstance(value, bool | int | float | str) else str(value)

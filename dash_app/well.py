@@ -35,6 +35,10 @@ class Now:
     runs: Overview = NOTHING_RAN
     promises: list[Row] = field(default_factory=list)
 
+    def is_watched(self) -> bool:
+        """Whether somebody looks for trouble, so that none found means something."""
+        return self.health is Health.ALIVE and not self.is_down
+
     def broken_promises(self) -> list[Row]:
         """Promises that are not kept now."""
         return [row for row in self.promises if row["state"] == "broken"]
@@ -136,11 +140,15 @@ def _nothing_ran(now: Now) -> Verdict | None:
 
 def _well(now: Now) -> Verdict:
     health = now.runs.health()
-    promised = f", {number_of(len(now.promises), 'promise')}" if now.promises else ""
-    expected = len(active(now.incidents))
-    marked = f"; {number_of(expected, 'incident')} marked as expected" if expected else ""
-    detail = f"{number_of(len(health), 'pipeline')}, {number_of(len(now.runs.pipelines), 'table')}{promised}, no open incident{marked}"
-    return Verdict(Tone.GOOD, "Everything is well", detail)
+    warned = sum(tone is Tone.WARN for tone in health.values())
+    parts = [
+        f"{number_of(len(health), 'pipeline')}{f' ({warned:,} with warnings)' if warned else ''}",
+        number_of(len(now.runs.pipelines), "table"),
+        *([number_of(len(now.promises), "promise")] if now.promises else []),
+        "no open incident",
+        *([f"{number_of(n, 'incident')} marked as expected"] if (n := len(active(now.incidents))) else []),
+    ]
+    return Verdict(Tone.GOOD, "Everything is well", ", ".join(parts))
 
 
 def _is(n: int) -> str:

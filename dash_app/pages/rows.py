@@ -39,7 +39,7 @@ def _rows(table: str, asked: dict[str, str]) -> list[Component | None]:
     runs = [html.Span(["Run ", ui.run_link(run_id)]) for run_id in run_ids]
     return [
         ui.banner(look),
-        html.Div(incident_grids.rows_grid(found.rows, found.columns), className="card"),
+        html.Div(incident_grids.rows_grid(found.rows, found.columns, found.times), className="card"),
         html.Div([ui.export_button("rows-grid", table), html.Span(note), *runs], className="below"),
     ]
 

@@ -20,11 +20,16 @@
   }
 
   const clockText = (ms) => clockFormat.format(new Date(ms));
-  const TEXTS = { ago: agoText, clock: clockText, stamp: (ms) => stampFormat.format(new Date(ms)) };
+  const dayStampFormat = new Intl.DateTimeFormat(undefined, {
+    year: "numeric", month: "short", day: "numeric", hour: "2-digit", minute: "2-digit", second: "2-digit", hour12: false,
+  });
+  const TEXTS = {
+    ago: agoText, clock: clockText, stamp: (ms) => stampFormat.format(new Date(ms)), "day-stamp": (ms) => dayStampFormat.format(new Date(ms)),
+  };
   const utcText = (ms) => `${new Date(ms).toISOString().slice(0, 19).replace("T", " ")} UTC`;
 
   function tick() {
-    for (const element of document.querySelectorAll("time.ago, time.clock, time.stamp")) {
+    for (const element of document.querySelectorAll("time.ago, time.clock, time.stamp, time.day-stamp")) {
       const text = TEXTS[element.className](Date.parse(element.dateTime));
       if (element.textContent !== text) element.textContent = text;
     }
@@ -110,7 +115,8 @@
 
   function csvValue({ value, column }) {
     if (value === null || value === undefined) return "";
-    return column.getColId().endsWith("_ms") ? new Date(value).toISOString() : safeText(value);
+    const { isTime } = column.getColDef().context || {};
+    return isTime ? new Date(value).toISOString() : safeText(value);
   }
 
   document.addEventListener("click", (event) => {
@@ -126,7 +132,7 @@
       picked, tableOf,
     },
   });
-  window.clearlake = { agoText, clockText, utcText, searchOf, rowIdOf, choose };
+  window.clearlake = { timeText: TEXTS, utcText, searchOf, rowIdOf, choose };
 
   const fetchAsBefore = window.fetch;
   window.fetch = async function (...request) {

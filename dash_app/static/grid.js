@@ -21,7 +21,7 @@
 
   function time(ms, kind) {
     if (ms === null || ms === undefined) return h("span", { className: "muted" }, kind === "ago" ? "never" : "–");
-    const text = kind === "ago" ? window.clearlake.agoText(ms) : window.clearlake.clockText(ms);
+    const text = window.clearlake.timeText[kind](ms);
     return h("time", { className: kind, dateTime: new Date(ms).toISOString(), title: window.clearlake.utcText(ms) }, text);
   }
 
@@ -134,6 +134,7 @@
     Pipeline, Place, IncidentTitle, Pill, Sub, Words, Link, Status, SuccessRate, CountAnd, Sparkline, Recovered, Run, Error: ErrorCell,
     Ago: ({ value }) => time(value, "ago"),
     Clock: ({ value }) => time(value, "clock"),
+    Stamp: ({ value }) => time(value, "day-stamp"),
   });
 
   window.dashAgGridFunctions = Object.assign(window.dashAgGridFunctions || {}, {

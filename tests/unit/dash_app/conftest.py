@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ from dash_app.accounts import set_password, users_path
 from dash_app.operations import create_app
 from lakehouse.settings import Settings
 from tests.unit.dash_app.facts import NOON, FakeReader, fortnight
+from tests.unit.dash_app.troubles import Heart, heartbeat
 
 PASSWORD = "correct-horse-battery"
 
@@ -62,7 +64,7 @@ def reader() -> FakeReader:
 @pytest.fixture(scope="session")
 def app(reader: FakeReader, tmp_path_factory: pytest.TempPathFactory) -> Dash:
     """An app over the generated facts; shared, so leave it as it is."""
-    return create_app(_settings(tmp_path_factory.mktemp("shared")), reader)
+    return create_app(_settings(tmp_path_factory.mktemp("shared")), reader, reader, Heart(heartbeat(datetime.now(UTC), interval_s=3600)))
 
 
 @pytest.fixture
@@ -90,6 +92,18 @@ def own_reader() -> FakeReader:
 
 
 @pytest.fixture
-def own_app(settings: Settings, own_reader: FakeReader) -> Dash:
+def heart() -> Heart:
+    """A heartbeat of the test's own, that has just beaten."""
+    return Heart(heartbeat(datetime.now(UTC), interval_s=3600))
+
+
+@pytest.fixture
+def own_app(settings: Settings, own_reader: FakeReader, heart: Heart) -> Dash:
     """An app of the test's own."""
-    return create_app(settings, own_reader)
+    return create_app(settings, own_reader, own_reader, heart)
+
+
+@pytest.fixture
+def own_client(own_app: Dash) -> FlaskClient:
+    """A browser that has signed in to the app of the test's own."""
+    return signed_in(own_app)

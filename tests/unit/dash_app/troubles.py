@@ -9,6 +9,8 @@ import json
 from datetime import datetime, timedelta
 from typing import Any
 
+from lakehouse.errors import InfrastructureError
+
 Row = dict[str, Any]
 
 GOLD = ["gold.user_days", "gold.auth_daily", "gold.auth_hourly", "gold.active_users_daily"]
@@ -29,8 +31,6 @@ class Heart:
 
     def read(self) -> bytes | None:
         """The object."""
-        from lakehouse.errors import InfrastructureError
-
         if self.down:
             raise InfrastructureError("the store did not answer: refused", next_step="run `lakehouse doctor`")
         return self.body
