@@ -1,6 +1,6 @@
 """Where a page finds what its app knows.
 
-Does not belong here: the knowledge itself (queries, incident_queries, alert_queries, promise_queries, pulse).
+Does not belong here: the knowledge itself (queries and the other modules of queries, pulse).
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from flask import Flask, current_app
 
 from dash_app.alert_queries import Alerts
+from dash_app.glance_queries import Glance
 from dash_app.incident_queries import Incidents
 from dash_app.promise_queries import Promises
 from dash_app.pulse import Watch
@@ -25,6 +26,7 @@ class Knowledge:
     """What the pages of one app read from, and where they record what people do."""
 
     operations: Operations
+    glance: Glance
     incidents: Incidents
     alerts: Alerts
     promises: Promises
@@ -35,7 +37,9 @@ class Knowledge:
     @classmethod
     def over(cls, reader: Reader, writer: Writer, watch: Watch) -> Knowledge:
         """Everything that can be known from one reader."""
-        return cls(Operations(reader), Incidents(reader), Alerts(reader), Promises(reader), Rows(reader), watch, writer)
+        operations = Operations(reader)
+        glance = Glance(reader, operations.synthetic)
+        return cls(operations, glance, Incidents(reader), Alerts(reader), Promises(reader), Rows(reader), watch, writer)
 
 
 def attach(server: Flask, knowledge: Knowledge) -> None:

@@ -40,7 +40,7 @@ def layout(incident_id: str = "", **_: str) -> Component:
             dcc.Store(id="incident-id", data=incident_id),
             dcc.Store(id="incident-seen", data=look.fingerprint),
             dcc.Store(id="lineage-data", data=_graph(incident.facts)),
-            dcc.Link("← Incidents", href=links.INCIDENTS, className="back"),
+            dcc.Link("← Incidents", href=links.INCIDENTS, id="back-to-incidents", className="back"),
             html.Div(top, id="incident-top", className="stack"),
             html.Div([_section("Cause", why, "why"), _actions()], className="columns"),
             _picture(incident.facts),

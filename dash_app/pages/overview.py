@@ -60,7 +60,7 @@ def look() -> Look[Now]:
     """Everything that the page tells, with the age of its oldest part."""
     known = knowledge_of_this_app()
     watch = known.watch.look()
-    incidents, runs, promises = known.incidents.all(), known.operations.overview(), known.promises.all()
+    incidents, runs, promises = known.incidents.all(), known.glance.now(), known.promises.all()
     looks: list[Look[Any]] = [incidents, runs, promises]
     now = Now(
         has_answered=all(each.value is not None for each in looks),

@@ -35,6 +35,7 @@
     }
     markPlace();
     markWatch();
+    rememberList();
     const looked = document.querySelector("#looked time, .looked time");
     const dot = document.querySelector(".live-dot");
     const isOld = !looked || Date.now() - Date.parse(looked.dateTime) > 30000;
@@ -118,6 +119,21 @@
     const { isTime } = column.getColDef().context || {};
     return isTime ? new Date(value).toISOString() : safeText(value);
   }
+
+  /* The way back from one incident leads to the list as it was last narrowed. */
+  const LISTED = "clearlake-incidents";
+
+  function rememberList() {
+    if (window.location.pathname === "/incidents") window.sessionStorage.setItem(LISTED, window.location.search);
+  }
+
+  document.addEventListener("click", (event) => {
+    const search = event.target.closest("#back-to-incidents") && window.sessionStorage.getItem(LISTED);
+    if (!search || event.ctrlKey || event.metaKey || event.shiftKey || event.button) return;
+    event.preventDefault();
+    event.stopPropagation();
+    window.dash_clientside.set_props("incident-go", { href: `/incidents${search}` });
+  }, true);
 
   document.addEventListener("click", (event) => {
     const button = event.target.closest("[data-export]");

@@ -14,14 +14,15 @@ from dash import Dash
 from flask.testing import FlaskClient
 
 from dash_app import well
+from dash_app.glance_queries import Glance
 from dash_app.pages import overview
 from dash_app.promise_queries import Promises
 from dash_app.pulse import Health
-from dash_app.queries import Overview
+from dash_app.queries import Operations, Overview
 from dash_app.statuses import Tone
 from dash_app.well import Now
 from tests.unit.dash_app.asking import callback, everything, given, in_app, words
-from tests.unit.dash_app.facts import NOON, FakeReader, fact
+from tests.unit.dash_app.facts import NOON, FakeReader, fact, fortnight
 from tests.unit.dash_app.troubles import GOLD, Heart, heartbeat, incidents, promise, promises
 
 OPEN = {"state": "open", "severity": "minor", "mark": None}
@@ -145,3 +146,34 @@ def test_broken_promises_come_first():
     rows = Promises(FakeReader({"ops.sla_evaluations": promises(NOON, broken=True)})).all().value or []
     assert [row["state"] for row in rows] == ["broken", *["kept"] * 4, "not_judged"]
     assert {row["table_name"] for row in rows} == {*GOLD, "silver.auth_events"}
+
+
+def statuses(rows: list[dict[str, Any]]) -> dict[tuple[str, str], tuple[Any, ...]]:
+    """What both pages tell of each table."""
+    names = ("status", "last_status", "last_label", "health", "last_success_ms", "synthetic")
+    return {(row["pipeline"], row["asset"]): tuple(row[name] for name in names) for row in rows}
+
+
+def test_the_overview_and_the_pipelines_page_agree_on_every_table():
+    began = NOON - timedelta(hours=3)
+    odd = [
+        fact("start", "x", "RUNNING", began, asset="killed"),
+        fact("verdict", "x", "TERMINATED", NOON, started_at=began, asset="killed"),
+        fact("start", "y", "RUNNING", began, asset="late end"),
+        fact("verdict", "y", "TERMINATED", began, started_at=began, asset="late end"),
+        fact("end", "y", "SUCCEEDED", NOON, started_at=began, asset="late end"),
+        fact("verdict", "z", "MISSING", NOON, started_at=None, nominal_start=NOON, asset="missing"),
+        fact("end", "z", "SUCCEEDED", began, asset="missing"),
+        fact("end", "w", "FAILED", began, started_at=began, attempt=1, asset="retried"),
+        fact("end", "w", "SUCCEEDED_WITH_WARNINGS", began, started_at=began, attempt=2, asset="retried"),
+        fact("start", "v", "RUNNING", NOON, asset="first"),
+    ]
+    facts = fortnight(NOON, hours=48)
+    facts["ops.run_events"] += odd
+    operations = Operations(FakeReader(facts), now=lambda: NOON)
+    glance = Glance(FakeReader(facts), operations.synthetic).now().value
+    full = operations.overview().value
+    assert glance
+    assert full
+    assert statuses(glance.pipelines) == statuses(full.pipelines)
+    assert (glance.health(), glance.running(), glance.recorded_ms) == (full.health(), full.running(), full.recorded_ms)
