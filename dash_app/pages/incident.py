@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import unquote
 
 from dash import ClientsideFunction, Dash, Input, Output, State, ctx, dcc, html, no_update
 from dash.development.base_component import Component
@@ -27,7 +28,8 @@ PARTS = ("incident-top", "incident-why", "incident-symptoms", "incident-hit", "i
 
 
 def layout(incident_id: str = "", **_: str) -> Component:
-    """The page of the incident as it is now."""
+    """The page of the incident as it is now; the id is as it stands in the address."""
+    incident_id = unquote(incident_id)
     look = knowledge_of_this_app().incidents.one(incident_id)
     incident = look.value or Incident(incident_id)
     if incident.facts is None:

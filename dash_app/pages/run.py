@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from typing import Any
+from urllib.parse import unquote
 
 from dash import Dash, Input, Output, State, dcc, html, no_update
 from dash.development.base_component import Component
@@ -31,7 +32,8 @@ LEVEL_TONES = {"ERROR": Tone.BAD, "CRITICAL": Tone.BAD, "WARNING": Tone.WARN, "W
 
 
 def layout(run_id: str = "", **_: str) -> Component:
-    """The page of the run as it is now."""
+    """The page of the run as it is now; the id is as it stands in the address."""
+    run_id = unquote(run_id)
     look = facts_of_this_app().run(run_id)
     return html.Div(
         [

@@ -136,6 +136,11 @@ def test_an_incident_of_which_little_is_known_has_a_page(own_app: Dash, own_read
     assert "Cause not known" in everything(in_app(own_app, incidents.layout))
 
 
+def test_an_id_is_read_as_it_stands_in_the_address(own_app: Dash, own_reader: FakeReader):
+    own_reader.put("ops.incident_events", [opened("a/b 100%", NOON)])
+    assert "Tenant acme" in words(page_of(own_app, links.incident("a/b 100%").removeprefix("/incidents/")))
+
+
 def test_an_unknown_incident_is_said_so(own_app: Dash, day: FakeReader):
     assert "No incident with this id" in words(page_of(own_app, "inc-9999"))
 
