@@ -135,7 +135,8 @@ class _Watched:
             return []
         beat = self._pulse.beat
         since: list[Any] = [" It last looked ", ui.ago(as_ms(beat.beat_at)), "."] if beat else [f" The reason: {self._pulse.fault}."]
-        words = [html.Strong("Nobody is watching: the evaluator is silent."), *since, " New trouble is neither found nor told."]
+        state = "was stopped" if beat and beat.is_stopped else "is silent"
+        words = [html.Strong(f"Nobody is watching: the evaluator {state}."), *since, " New trouble is neither found nor told."]
         return [_line(Tone.BAD, [*words, " Next: ", html.Code("lakehouse doctor")])]
 
 

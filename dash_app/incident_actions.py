@@ -70,7 +70,7 @@ def _add(incident_id: str, event: str, done: str, **columns: str) -> Answer:
     row = {"incident_id": incident_id, "event": event, "happened_at": datetime.now(UTC), "actor": actor(), **columns}
     if not known.writer.append("ops.incident_events", [row]):
         return Answer("It could not be recorded: neither the store nor the disk took it.", False)
-    record(f"incident.{event}", incident_id, **columns)
+    record(event, incident_id, **columns)
     known.incidents.look_anew(incident_id)
     is_seen = known.incidents.one(incident_id).error is None
     return Answer(done if is_seen else f"{done} It is kept here and shows as soon as the store answers.")

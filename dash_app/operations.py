@@ -10,6 +10,7 @@ from dash import Dash, dcc, html
 from flask import Flask
 
 from dash_app import frame, links
+from dash_app.actions import keep_actions
 from dash_app.context import Knowledge, attach
 from dash_app.pages import alerts, incident, incidents, overview, pipelines, rows, run
 from dash_app.pulse import Source, StoredHeartbeat, Watch
@@ -46,7 +47,9 @@ def create_app(settings: Settings, reader: Reader | None = None, writer: Writer 
     server = Flask("dash_app", static_folder=None)
     protect(server, settings)
     watch = Watch(heartbeat or StoredHeartbeat(settings))
-    attach(server, Knowledge.over(reader or OpsReader(settings), writer or OpsWriter(settings), watch))
+    writer = writer or OpsWriter(settings)
+    keep_actions(server, writer)
+    attach(server, Knowledge.over(reader or OpsReader(settings), writer, watch))
     app = Dash(
         "dash_app",
         server=server,

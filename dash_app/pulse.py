@@ -22,6 +22,8 @@ from lakehouse.store import s3_client, store_errors
 HEARTBEAT_KEY = "ctl/evaluator/heartbeat.json"
 """Object in the lake bucket."""
 DEAD_AFTER_INTERVALS = 2
+LEAST_INTERVAL_S = 10
+"""What a shorter interval is taken for: a round may take that long."""
 
 
 class Health(StrEnum):
@@ -41,10 +43,14 @@ class Channel(BaseModel):
 
 
 class Heartbeat(BaseModel):
-    """The object that the evaluator puts at each round; `interval_s` is the time between two, in seconds."""
+    """The object that the evaluator puts at each round; `interval_s` is the time between two, in seconds.
+
+    Where it `is_stopped`, no round follows, on purpose.
+    """
 
     beat_at: AwareDatetime
     interval_s: float = Field(gt=0)
+    is_stopped: bool = False
     channels: dict[str, Channel] = {}
 
 
@@ -59,7 +65,8 @@ class Pulse:
         """When it counts as dead unless it beats again, in milliseconds since 1970, UTC."""
         if self.beat is None:
             return None
-        return int((self.beat.beat_at.timestamp() + DEAD_AFTER_INTERVALS * self.beat.interval_s) * 1000)
+        patience_s = 0 if self.beat.is_stopped else DEAD_AFTER_INTERVALS * max(self.beat.interval_s, LEAST_INTERVAL_S)
+        return int((self.beat.beat_at.timestamp() + patience_s) * 1000)
 
     def dead_channels(self) -> dict[str, Channel]:
         """The channels by which no message leaves."""
@@ -130,7 +137,9 @@ class Watch:
         if look.error is not None or look.value is None:
             return Health.UNKNOWN
         dead_after = look.value.dead_after_ms()
-        return Health.DEAD if dead_after is None or self._now().timestamp() * 1000 > dead_after else Health.ALIVE
+        is_stopped = look.value.beat is not None and look.value.beat.is_stopped
+        is_late = dead_after is None or self._now().timestamp() * 1000 > dead_after
+        return Health.DEAD if is_stopped or is_late else Health.ALIVE
 
 
 def as_ms(moment: datetime | None) -> int | None:

@@ -117,7 +117,8 @@
   function csvValue({ value, column }) {
     if (value === null || value === undefined) return "";
     const { isTime } = column.getColDef().context || {};
-    return isTime ? new Date(value).toISOString() : safeText(value);
+    if (isTime) return new Date(value).toISOString();
+    return typeof value === "object" ? JSON.stringify(value) : safeText(value);
   }
 
   /* The way back from one incident leads to the list as it was last narrowed. */

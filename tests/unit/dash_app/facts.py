@@ -15,15 +15,13 @@ import pyarrow as pa
 
 from lakehouse.arrow import arrow_table
 from lakehouse.errors import InfrastructureError
+from lakehouse.ops.store import DELTA_RS_TABLES
 from lakehouse.ops.views import VIEWS, views_over
 from lakehouse.tables import table
 
 Row = dict[str, Any]
 Facts = dict[str, list[Row]]
-TABLES = (
-    "ops.run_events", "ops.check_results", "ops.event_log", "ops.lineage_edges", "ops.incident_events", "ops.alert_deliveries",
-    "ops.sla_evaluations", "ops.actions", "ctl.files",
-)  # fmt: skip
+TABLES = tuple(t.name for t in DELTA_RS_TABLES)
 NOON = datetime(2026, 11, 12, 12, 0, tzinfo=UTC)
 
 

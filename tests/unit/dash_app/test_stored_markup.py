@@ -12,11 +12,10 @@ from typing import Any
 
 import pytest
 from dash import Dash
-from flask_login import login_user
+from flask_login import UserMixin, login_user
 
 from dash_app import frame
 from dash_app.pages import alerts, incident, incidents, overview, pipelines, rows, run
-from dash_app.sign_in import Person
 from tests.unit.dash_app import markup
 from tests.unit.dash_app.facts import FakeReader
 from tests.unit.dash_app.troubles import Heart
@@ -48,6 +47,12 @@ PAGES: dict[str, Callable[[], Any]] = {
     "run": lambda: run.layout(markup.STRINGS[0]),
     "frame": lambda: frame.frame(frame.html.Div()),
 }
+
+
+class Somebody(UserMixin):
+    """Who looks at the pages."""
+
+    name = id = "admin"
 
 
 def components(value: Any) -> Iterator[dict[str, Any]]:
@@ -85,7 +90,7 @@ def page(own_app: Dash, own_reader: FakeReader, heart: Heart) -> Callable[[str],
 
     def made(name: str) -> list[dict[str, Any]]:
         with own_app.server.test_request_context("/"):
-            login_user(Person("admin", "x"))
+            login_user(Somebody())
             return list(components(PAGES[name]()))
 
     return made

@@ -36,6 +36,15 @@ def test_the_evaluator_is_dead_when_two_intervals_have_passed_without_a_beat():
     assert [health(beat, NOON + timedelta(seconds=s)) for s in (0, 61, 120, 120.5)] == [*[Health.ALIVE] * 3, Health.DEAD]
 
 
+def test_an_evaluator_that_was_stopped_is_dead_at_once():
+    assert health(heartbeat(NOON).replace(b"{", b'{"is_stopped": true, ', 1)) is Health.DEAD
+
+
+def test_a_short_interval_is_taken_for_ten_seconds_since_a_round_may_last():
+    beat = heartbeat(NOON, interval_s=1)
+    assert [health(beat, NOON + timedelta(seconds=s)) for s in (19, 21)] == [Health.ALIVE, Health.DEAD]
+
+
 @pytest.mark.parametrize(
     "body",
     [
@@ -83,6 +92,11 @@ def test_a_dead_evaluator_is_told_with_its_last_beat(own_app: Dash, heart: Heart
 def test_an_evaluator_that_has_never_beaten_is_told(own_app: Dash, heart: Heart):
     heart.body = None
     assert "the evaluator has never beaten" in page(own_app)
+
+
+def test_an_evaluator_that_was_stopped_is_told(own_app: Dash, heart: Heart):
+    heart.body = heartbeat(datetime.now(UTC)).replace(b"{", b'{"is_stopped": true, ', 1)
+    assert "the evaluator was stopped" in page(own_app)
 
 
 def test_a_dead_channel_is_told_with_its_reason(own_app: Dash, heart: Heart):
