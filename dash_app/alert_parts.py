@@ -139,6 +139,6 @@ def _layout(has_any: bool) -> Figure:
         "plot_bgcolor": "rgba(0,0,0,0)",
         "font": {"family": FONT, "size": 12, "color": "var(--ink-2)"},
         "dragmode": False,
-        "xaxis": {**axis, "type": "category", "linecolor": "var(--line-strong)"},
+        "xaxis": {**axis, "type": "category", "automargin": True, "linecolor": "var(--line-strong)"},
         "yaxis": {**axis, "gridcolor": "var(--line)", "zeroline": False, "rangemode": "tozero", "nticks": 4, "tickformat": ",d"},
     }

@@ -24,7 +24,7 @@ def _from(width_px: int) -> Row:
 
 INCIDENT_COLUMNS = [
     column("title", "Incident", "IncidentTitle", flex=40, minWidth=170, wrapText=True, autoHeight=True),
-    column("state", "State", "Pill", cellRendererParams={"tone": "state_tone"}, width=142),
+    column("state", "State", "Pill", cellRendererParams={"tone": "state_tone"}, width=152),
     column("severity", "Severity", "Pill", cellRendererParams={"tone": "severity_tone"}, width=98, **_from(620)),
     column("scope", "Whose", "Sub", cellRendererParams={"beneath": "tenant_id"}, width=96, **_from(760)),
     column(

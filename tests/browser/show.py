@@ -63,7 +63,7 @@ def scene(name: str, now: datetime) -> tuple[FakeReader, troubles.Heart]:
     """The facts of a healthy lake, of one with trouble, of an empty one, or of one whose evaluator and channel are dead."""
     if name == "empty":
         return FakeReader(), troubles.Heart()
-    facts: Facts = fortnight(now, hours=14 * 24)
+    facts: Facts = fortnight(now, hours=3 * 24)
     facts["ops.lineage_edges"] += troubles.edges()
     rows = troubles.incidents(now)
     if name == "healthy":
