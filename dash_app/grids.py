@@ -87,6 +87,7 @@ PIPELINE_COLUMNS = [
         sortable=False,
         cellDataType=False,
         width=172,
+        least_px=1180,
         **AFTER_NUMBERS,
     ),
 ]

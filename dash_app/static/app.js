@@ -36,6 +36,7 @@
     markPlace();
     markWatch();
     rememberList();
+    if (window.clearlake.fitGrids) window.clearlake.fitGrids();
     const looked = document.querySelector("#looked time, .looked time");
     const dot = document.querySelector(".live-dot");
     const isOld = !looked || Date.now() - Date.parse(looked.dateTime) > 30000;
@@ -139,7 +140,7 @@
   document.addEventListener("click", (event) => {
     const button = event.target.closest("[data-export]");
     const grid = button && window.dash_ag_grid.getApi(button.dataset.export);
-    if (grid) grid.exportDataAsCsv({ fileName: button.dataset.file, processCellCallback: csvValue });
+    if (grid) grid.exportDataAsCsv({ fileName: button.dataset.file, allColumns: true, processCellCallback: csvValue });
   });
 
   window.dash_clientside = Object.assign({}, window.dash_clientside, {

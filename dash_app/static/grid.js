@@ -7,7 +7,6 @@
   const SIGNS = { good: "✓", warn: "!", bad: "✕", busy: "↻", none: "–" };
   const TONES = ["bad", "warn", "busy", "none", "good"];
   const LAYERS = ["bronze", "silver", "gold"];
-  const NARROW_PX = 1180;
   const count = (n) => (n === null || n === undefined ? "–" : n.toLocaleString("en-US"));
 
   function seconds(s) {
@@ -137,6 +136,29 @@
     Stamp: ({ value }) => time(value, "day-stamp"),
   });
 
+  function fitColumns(api) {
+    const width = document.documentElement.clientWidth;
+    for (const column of api.getColumns() || []) {
+      const { least } = column.getColDef().context || {};
+      if (least && column.isVisible() !== width >= least) api.setColumnsVisible([column], width >= least);
+    }
+  }
+
+  function gridOf(id) {
+    try {
+      return window.dash_ag_grid.getApi(id);
+    } catch (_) {
+      return null;
+    }
+  }
+
+  window.clearlake.fitGrids = () => {
+    for (const element of document.querySelectorAll("[id$='-grid']")) {
+      const api = gridOf(element.id);
+      if (api) fitColumns(api);
+    }
+  };
+
   window.dashAgGridFunctions = Object.assign(window.dashAgGridFunctions || {}, {
     count,
     seconds,
@@ -145,14 +167,7 @@
     chooseByKey: (params) => {
       if (params.event.key === "Enter") window.clearlake.choose(params.data.pipeline, params.data.asset);
     },
-    fitColumns: (params) => {
-      const isWide = document.documentElement.clientWidth >= NARROW_PX;
-      params.api.setColumnsVisible(["trend"], isWide);
-      for (const column of params.api.getColumns() || []) {
-        const least = column.getColDef().context && column.getColDef().context.least;
-        if (least) params.api.setColumnsVisible([column], document.documentElement.clientWidth >= least);
-      }
-    },
+    fitColumns: (params) => fitColumns(params.api),
     showChosen: (params) => {
       for (const id of window.clearlake.rowIdOf(window.location.search)) params.api.getRowNode(id)?.setSelected(true);
     },

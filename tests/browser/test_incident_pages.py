@@ -120,6 +120,7 @@ def test_a_table_is_saved_as_csv_that_runs_nothing(show: Show):
     assert "\"'=HYPERLINK(" in text
     assert not re.search(r'(^|,)"?=', text, re.MULTILINE)
     assert now.strftime("%Y-%m-%dT") in text
+    assert '"Found after"' in text, "columns that a narrow page hides are saved as well"
 
 
 ALIVE = """() => {
