@@ -32,7 +32,7 @@ spark: $(READY) ## tests on an object store and a Spark Connect server, kills an
 
 stack: $(READY) ## tests with everything up and a real browser
 	@$(BIN)/python -m infra.browser
-	$(TESTS) tests/pages tests/stack
+	$(TESTS) tests/browser tests/pages tests/stack
 
 drill: $(READY) ## kill worker and Spark at every point, TIMES (5) times each; taken up where it was stopped; about an hour
 	$(TESTS) tests/drills --times $(or $(TIMES),5)

@@ -78,6 +78,12 @@ class Cache:
                 slot.lock.release()
         return slot.look
 
+    def forget(self, key: str) -> None:
+        """Let the next look at the key read anew; what was seen stays, in case that cannot be."""
+        slot = self._slot(key)
+        with slot.lock:
+            slot.due = min(slot.due, self._clock())
+
     def _slot(self, key: str) -> _Slot:
         with self._lock:
             slot = self._slots.setdefault(key, _Slot())

@@ -1,6 +1,6 @@
-"""Pieces that the operations pages are made of: the frame, the headline, statuses, times, plain tables, empty states.
+"""Pieces that the operations pages are made of: the headline, statuses, times, plain tables, empty states.
 
-Does not belong here: queries, callbacks, grids or figures.
+Does not belong here: the frame (frame), queries, callbacks, grids or figures.
 """
 
 from __future__ import annotations
@@ -8,15 +8,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, TypeAlias
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import urlsplit
 
-import dash_mantine_components as dmc
 from dash import dcc, html
 from dash.development.base_component import Component
 
+from dash_app import links
 from dash_app.cache import Look
 from dash_app.queries import Overview
-from dash_app.sign_in import csrf_token
 from dash_app.statuses import Status, Tone
 
 Row = dict[str, Any]
@@ -24,53 +23,6 @@ Children: TypeAlias = "Sequence[Component | str] | Component | str | None"
 
 SIGNS = {Tone.GOOD: "✓", Tone.WARN: "!", Tone.BAD: "✕", Tone.BUSY: "↻", Tone.NONE: "–"}
 VERDICT_SIGNS = {**SIGNS, Tone.NONE: "…"}
-
-
-def frame(page: Component) -> Component:
-    """The frame around every page: its name, where one can go, and what is one's own."""
-    return dmc.MantineProvider(
-        [
-            html.A("Skip to content", href="#content", className="skip"),
-            html.Header([_brand(), _navigation(), _own()], className="bar"),
-            html.Main(page, id="content", tabIndex="-1"),
-            dcc.Store(id="nothing"),
-        ],
-        defaultColorScheme="auto",
-        theme={"fontFamily": "var(--font)", "fontFamilyMonospace": "var(--mono)", "primaryColor": "cyan", "defaultRadius": "md"},
-    )
-
-
-def _brand() -> Component:
-    return dcc.Link(
-        [
-            html.Img(src="/assets/favicon.svg", alt="", width=24, height=24),
-            html.Span("Clearlake", className="brand-name"),
-            html.Span("Operations", className="brand-part"),
-        ],
-        href="/",
-        className="brand",
-    )
-
-
-def _navigation() -> Component:
-    return html.Nav(dcc.Link("Pipelines", href="/", className="nav-link"), **{"aria-label": "Pages"})
-
-
-def _own() -> Component:
-    toggle = dmc.ColorSchemeToggle(
-        id="scheme",
-        lightIcon=html.Span("☀", **{"aria-hidden": "true"}),
-        darkIcon=html.Span("☾", **{"aria-hidden": "true"}),
-        variant="default",
-        size="lg",
-        **{"aria-label": "Switch between light and dark"},
-    )
-    sign_out = html.Form(
-        [dcc.Input(type="hidden", name="csrf", value=csrf_token()), html.Button("Sign out", type="submit", className="button")],
-        action="/logout",
-        method="post",
-    )
-    return html.Div([toggle, sign_out], className="own")
 
 
 def banner(look: Look[Any]) -> Component | None:
@@ -115,8 +67,7 @@ def headline(overview: Overview) -> Component:
 
 
 def _names(names: Sequence[str]) -> Children:
-    links = [dcc.Link(name, href=f"/{view_search(name, None)}") for name in names]
-    return [part for link in links for part in (link, ", ")][:-1]
+    return [part for name in names for part in (dcc.Link(name, href=links.pipeline(name)), ", ")][:-1]
 
 
 def _verdict(overview: Overview) -> Component:
@@ -132,16 +83,21 @@ def _verdict(overview: Overview) -> Component:
     elif names := troubled[Tone.NONE]:
         tone, text, detail = Tone.NONE, "Waiting for a first run to end", _names(names)
     else:
-        tone, text, detail = Tone.GOOD, "Everything is well", f"{_n(len(health), 'pipeline')}, {_n(len(overview.pipelines), 'table')}"
+        tone, text, detail = (
+            Tone.GOOD,
+            "Everything is well",
+            f"{number_of(len(health), 'pipeline')}, {number_of(len(overview.pipelines), 'table')}",
+        )
     sign = html.Span(VERDICT_SIGNS[tone], className=f"verdict-sign tone-{tone}", **{"aria-hidden": "true"})
     return html.Div([sign, html.Div([html.H1(text), html.P(detail)])], className="verdict", id="verdict")
 
 
 def _is_are(n: int, what: str) -> str:
-    return f"{_n(n, 'pipeline')} {'is' if n == 1 else 'are'} {what}"
+    return f"{number_of(n, 'pipeline')} {'is' if n == 1 else 'are'} {what}"
 
 
-def _n(n: int, noun: str) -> str:
+def number_of(n: int, noun: str) -> str:
+    """A count with its noun."""
     return f"{n:,} {noun}{'' if n == 1 else 's'}"
 
 
@@ -199,6 +155,11 @@ def section(title: str, children: Children, *, identity: str, note: Children = N
     return html.Section([head, html.Div(children, className="card")], id=identity, **{"aria-labelledby": f"{identity}-title"})
 
 
+def export_button(grid: str, file: str) -> Component:
+    """A button that saves what a grid shows as CSV; the browser does it (static/app.js)."""
+    return html.Button("Export CSV", type="button", className="button button-small", **{"data-export": grid, "data-file": f"{file}.csv"})
+
+
 def empty(text: str, *, next_step: str = "", command: str = "") -> Component:
     """What to show, and what to do next, where there is nothing to show."""
     return html.Div(
@@ -249,7 +210,7 @@ def seconds(value: float | None) -> str:
 
 def run_link(run_id: str) -> Component:
     """A link to the run's page."""
-    return dcc.Link(run_id, href=f"/runs/{quote(run_id, safe='')}", className="mono")
+    return dcc.Link(run_id, href=links.run(run_id), className="mono")
 
 
 def outside_link(url: str | None) -> Children:
@@ -258,10 +219,3 @@ def outside_link(url: str | None) -> Children:
         link: Component = html.A("open", href=url, target="_blank", rel="noopener noreferrer")
         return link
     return url
-
-
-def view_search(pipeline: str | None, asset: str | None) -> str:
-    """The query string of the Pipelines page for one pipeline, or one table of it."""
-    chosen = {"pipeline": pipeline, "table": asset}
-    query = urlencode({k: v for k, v in chosen.items() if v})
-    return f"?{query}" if query else ""

@@ -130,7 +130,7 @@ def _crosses(x: list[str], failed: list[int], top: int, axis: str) -> Figure:
 
 def _heading(axis: str, name: str, total: int) -> Figure:
     return {
-        "text": f'<b>{_escaped(name)}</b>  <span style="font-size:11px">{total:,} rows</span>',
+        "text": f'<b>{escaped(name)}</b>  <span style="font-size:11px">{total:,} rows</span>',
         "xref": f"x{axis} domain",
         "yref": f"y{axis} domain",
         "x": 0,
@@ -151,7 +151,8 @@ def _half_a_day(day: str, sign: int) -> str:
     return (datetime.fromisoformat(day) + sign * timedelta(hours=12)).isoformat()
 
 
-def _escaped(text: str) -> str:
+def escaped(text: str) -> str:
+    """Text that Plotly, which knows some HTML, shows as it is."""
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 

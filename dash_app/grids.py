@@ -15,7 +15,7 @@ from dash_app.queries import RATED_ATTEMPTS
 Row = dict[str, Any]
 
 OF_LAST = "of the last attempt that is over."
-AFTER_NUMBERS = {"cellClass": "after-num", "headerClass": "after-num"}
+AFTER_NUMBERS: Row = {"cellClass": "after-num", "headerClass": "after-num"}
 COUNTS = (
     ("rows_read", "Read", f"Records or rows read, {OF_LAST}", 70),
     ("rows_inserted", "Inserted", f"Rows inserted, {OF_LAST}", 70),
@@ -37,13 +37,18 @@ BENEATH = {
 """Rarer counts, without which the books of a row would not balance: below which other one each stands where there are any, and its word."""
 
 
-def column(field: str, heading: str, renderer: str, **more: Any) -> Row:
-    """A column whose cells static/grid.js draws with a renderer of that name."""
-    return {"field": field, "headerName": heading, "cellRenderer": renderer, **more}
+TIMES = ("Ago", "Clock", "Stamp")
+"""Cells of milliseconds since 1970, UTC."""
 
 
-def numeric(field: str, heading: str, tip: str, least_px: int, formatter: str = "count", **more: Any) -> Row:
-    """A column of numbers, aligned on the right, with what it means as a tip."""
+def column(field: str, heading: str, renderer: str | None, *, least_px: int = 0, **more: Any) -> Row:
+    """A column, drawn by a cell of static/grid.js or as plain text; one with `least_px` is hidden where the page is narrower."""
+    drawn = {"cellRenderer": renderer} if renderer else {}
+    return {"field": field, "headerName": heading, "context": {"least": least_px, "isTime": renderer in TIMES}, **drawn, **more}
+
+
+def numeric(field: str, heading: str, tip: str, width_px: int, formatter: str = "count", *, least_px: int = 0, **more: Any) -> Row:
+    """A column of numbers, aligned on the right."""
     return {
         "field": field,
         "headerName": heading,
@@ -52,17 +57,18 @@ def numeric(field: str, heading: str, tip: str, least_px: int, formatter: str = 
         "cellClass": "num",
         "valueFormatter": {"function": f"{formatter}(params.value)"},
         "flex": 7,
-        "minWidth": least_px,
+        "minWidth": width_px,
+        "context": {"least": least_px, "isTime": False},
         **more,
     }
 
 
-def _counted(field: str, heading: str, tip: str, least_px: int) -> Row:
+def _counted(field: str, heading: str, tip: str, width_px: int) -> Row:
     if field not in BENEATH:
-        return numeric(field, heading, tip, least_px)
+        return numeric(field, heading, tip, width_px)
     beneath, word, about = BENEATH[field]
     return numeric(
-        field, heading, f"{tip} {about}", least_px, cellRenderer="CountAnd", cellRendererParams={"beneath": beneath, "word": word}
+        field, heading, f"{tip} {about}", width_px, cellRenderer="CountAnd", cellRendererParams={"beneath": beneath, "word": word}
     )
 
 
@@ -81,6 +87,7 @@ PIPELINE_COLUMNS = [
         sortable=False,
         cellDataType=False,
         width=172,
+        least_px=1180,
         **AFTER_NUMBERS,
     ),
 ]
@@ -118,8 +125,23 @@ def failures_grid(rows: list[Row]) -> Component:
     return grid("failures-grid", rows, FAILURE_COLUMNS, pages, {})
 
 
-def grid(identity: str, rows: list[Row], columns: list[Row], options: Row, listeners: Row) -> Component:
-    """A grid as all of them are: as high as its rows, sortable, in the colours of the page."""
+def listing(identity: str, rows: list[Row], columns: list[Row], *, row_px: int = 46, page_size: int = 25) -> Component:
+    """A table that sorts, filters by column, and has its rows in pages; what was filtered is kept while the browser's tab is open."""
+    pages = {"pagination": True, "paginationPageSize": page_size, "paginationPageSizeSelector": False, "rowHeight": row_px}
+    filtered = [{"filter": True, "suppressHeaderMenuButton": False, **c} for c in columns]
+    return grid(
+        identity,
+        rows,
+        filtered,
+        pages,
+        {"firstDataRendered": ["fitColumns(params)"], "gridSizeChanged": ["fitColumns(params)"]},
+        persistence=identity,
+        persisted_props=["filterModel"],
+        persistence_type="session",
+    )
+
+
+def grid(identity: str, rows: list[Row], columns: list[Row], options: Row, listeners: Row, **more: Any) -> Component:
     return dag.AgGrid(
         id=identity,
         rowData=rows,
@@ -145,4 +167,5 @@ def grid(identity: str, rows: list[Row], columns: list[Row], options: Row, liste
             "ensureDomOrder": True,
             **options,
         },
+        **more,
     )

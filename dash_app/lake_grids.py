@@ -12,13 +12,13 @@ from dash.development.base_component import Component
 from dash_app.grids import AFTER_NUMBERS, column, grid, numeric
 from dash_app.queries import Row
 
-TEXT_FILTER = {
+TEXT_FILTER: Row = {
     "filter": "agTextColumnFilter",
     "floatingFilter": True,
     "suppressFloatingFilterButton": True,
     "suppressHeaderFilterButton": True,
 }
-WRAPPED = {"wrapText": True, "autoHeight": True}
+WRAPPED: Row = {"wrapText": True, "autoHeight": True}
 WIDE: Row = {"context": {"least": 720}}
 """Columns that a page less wide than that, in pixels, does without; the file that it exports has them."""
 ROWS_OF_A_PAGE = 20

@@ -214,7 +214,11 @@ class Synthetic:
 
     def is_in(self, row: Row) -> bool:
         """Whether what a pipeline wrote there includes synthetic data."""
-        return self.sources.get(row["pipeline"], row["asset"] in self.tables)
+        return self.reaches(row["pipeline"], row["asset"])
+
+    def reaches(self, pipeline: str | None, asset: str | None) -> bool:
+        """The same by the names of the pipeline and the table."""
+        return self.sources.get(pipeline or "", asset in self.tables)
 
 
 class Operations:
@@ -240,13 +244,17 @@ class Operations:
         """One run in full; a run that is not known has no steps."""
         return self._looks.look(f"run {run_id}", lambda: self._read_run(run_id))
 
+    def synthetic(self) -> Synthetic:
+        """Where synthetic data went, as far as is known."""
+        return self._slow_looks.look("synthetic", self._read_synthetic).value or Synthetic()
+
     def _rows(self, sql: str, *parameters: Any) -> list[Row]:
         rows: list[Row] = self._reader.query(sql, parameters).to_pylist()
         return rows
 
     def _read_overview(self) -> Overview:
         today = int(self._now().timestamp() * 1000) // MS_PER_DAY
-        synthetic = self._slow_looks.look("synthetic", self._read_synthetic).value or Synthetic()
+        synthetic = self.synthetic()
         newest = self._rows(NEWEST_FACT)[0]
         known = (today, synthetic, newest)
         if self._last[0] != known:

@@ -12,11 +12,11 @@ from dash import ClientsideFunction, Dash, Input, Output, State, dcc, html, no_u
 from dash.development.base_component import Component
 
 from dash_app import components as ui
-from dash_app import figures, grids
+from dash_app import figures, grids, links
 from dash_app.context import facts_of_this_app
 from dash_app.queries import FAILURE_DAYS, TREND_DAYS, Overview
 
-PATH = "/"
+PATH = links.PIPELINES
 Chosen = tuple[str | None, str | None]
 
 
@@ -146,11 +146,17 @@ def no_failures(shown: Overview, chosen: Chosen) -> Component | None:
 
 
 def _pipelines(overview: Overview) -> list[Any]:
-    return [grids.pipelines_grid(overview.pipelines), html.Div(no_pipelines(overview), id="pipelines-empty")]
+    grid = grids.pipelines_grid(overview.pipelines)
+    return [grid, html.Div(no_pipelines(overview), id="pipelines-empty"), _export("pipelines-grid", "pipelines")]
 
 
 def _failures(shown: Overview, chosen: Chosen) -> list[Any]:
-    return [grids.failures_grid(failure_rows(shown)), html.Div(no_failures(shown, chosen), id="failures-empty")]
+    grid = grids.failures_grid(failure_rows(shown))
+    return [grid, html.Div(no_failures(shown, chosen), id="failures-empty"), _export("failures-grid", "failed-runs")]
+
+
+def _export(grid: str, file: str) -> Component:
+    return html.Div(ui.export_button(grid, file), className="in-card")
 
 
 def _note(look: Any) -> Component:

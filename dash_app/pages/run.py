@@ -7,17 +7,19 @@ from __future__ import annotations
 
 import json
 from typing import Any
+from urllib.parse import unquote
 
 from dash import Dash, Input, Output, State, dcc, html, no_update
 from dash.development.base_component import Component
 
 from dash_app import components as ui
+from dash_app import links
 from dash_app.cache import Look
 from dash_app.context import facts_of_this_app
 from dash_app.queries import LOG_LINES, STEP_TIMES, Run
 from dash_app.statuses import UNDER_WAY, Status, Tone, status, worst
 
-PATH_TEMPLATE = "/runs/<run_id>"
+PATH_TEMPLATE = f"{links.RUNS}/<run_id>"
 
 OUTCOMES = {
     "passed": Status("Passed", Tone.GOOD, "What was observed keeps to what is expected."),
@@ -34,7 +36,8 @@ NO_STEP = ui.empty("No step of this run has begun; its log says why.")
 
 
 def layout(run_id: str = "", **_: str) -> Component:
-    """The page of the run as it is now."""
+    """The page of the run as it is now; the id is as it stands in the address."""
+    run_id = unquote(run_id)
     look = facts_of_this_app().run(run_id)
     return html.Div(
         [
@@ -66,7 +69,7 @@ def register(app: Dash) -> None:
 def body(look: Look[Run], run_id: str) -> list[Component | None]:
     """Everything about the run."""
     run = look.value or Run(run_id)
-    back = dcc.Link("← Pipelines", href="/", className="back")
+    back = dcc.Link("← Pipelines", href=links.PIPELINES, className="back")
     if not run.steps and not run.log:
         nothing = ui.empty("No run with this id has been recorded.", next_step="See what has run:", command="lakehouse runs")
         return [back, ui.banner(look), html.H1(["Run ", html.Code(run_id)]), html.Div(nothing, className="card")]

@@ -7,7 +7,6 @@
   const SIGNS = { good: "✓", warn: "!", bad: "✕", busy: "↻", none: "–" };
   const TONES = ["bad", "warn", "busy", "none", "good"];
   const LAYERS = ["bronze", "silver", "gold"];
-  const NARROW_PX = 1180;
   const count = (n) => (n === null || n === undefined ? "–" : n.toLocaleString("en-US"));
 
   function seconds(s) {
@@ -21,7 +20,7 @@
 
   function time(ms, kind) {
     if (ms === null || ms === undefined) return h("span", { className: "muted" }, kind === "ago" ? "never" : "–");
-    const text = kind === "ago" ? window.clearlake.agoText(ms) : window.clearlake.clockText(ms);
+    const text = window.clearlake.timeText[kind](ms);
     return h("time", { className: kind, dateTime: new Date(ms).toISOString(), title: window.clearlake.utcText(ms) }, text);
   }
 
@@ -32,7 +31,7 @@
   }
 
   function Pipeline({ data }) {
-    const href = `/${window.clearlake.searchOf(data.pipeline, data.asset)}`;
+    const href = `/pipelines${window.clearlake.searchOf(data.pipeline, data.asset)}`;
     return h("div", { className: "cell-two" },
       h("div", { className: "cell-main" },
         h("a", { href, title: data.pipeline, onClick: (event) => event.preventDefault() }, data.pipeline),
@@ -105,11 +104,60 @@
     return h("a", { className: "mono", href: `/runs/${encodeURIComponent(value)}`, title: `Run ${value}` }, value.slice(0, 8));
   }
 
+  const pill = (tone, label, title) => h("span", { className: `pill tone-${tone}`, title },
+    h("span", { className: "pill-sign", "aria-hidden": true }, SIGNS[tone] || "–"), label);
+
+  function IncidentTitle({ data }) {
+    return h("div", { className: "cell-two cell-wrap" },
+      h("div", { className: "cell-title" }, h("a", { href: data.href }, data.title),
+        data.synthetic && h("span", { className: "badge", title: "Includes synthetic data, made by the simulator" }, "synthetic")),
+      h("div", { className: "cell-sub" }, data.cause));
+  }
+
+  const Pill = ({ value, data, tone }) => pill(data[tone], value);
+
+  function Sub({ value, data, beneath, href }) {
+    const text = value === null || value === undefined ? "–" : value;
+    return h("div", { className: "cell-two" },
+      h("div", { className: "cell-main cell-plain", title: text }, data[href] ? h("a", { href: data[href] }, text) : text),
+      data[beneath] && h("div", { className: "cell-sub", title: data[beneath] }, data[beneath]));
+  }
+
+  const Words = ({ value }) => h("span", { className: "cell-words" }, value === null || value === undefined ? "" : value);
+
+  function Link({ value, data, href }) {
+    return value && data[href] ? h("a", { className: "mono cell-link", href: data[href], title: value }, value) : h("span", { className: "muted" }, "–");
+  }
+
   window.dashAgGridComponentFunctions = Object.assign(window.dashAgGridComponentFunctions || {}, {
-    Pipeline, Place, Status, SuccessRate, CountAnd, Sparkline, Recovered, Run, Error: ErrorCell,
+    Pipeline, Place, IncidentTitle, Pill, Sub, Words, Link, Status, SuccessRate, CountAnd, Sparkline, Recovered, Run, Error: ErrorCell,
     Ago: ({ value }) => time(value, "ago"),
     Clock: ({ value }) => time(value, "clock"),
+    Stamp: ({ value }) => time(value, "day-stamp"),
   });
+
+  function fitColumns(api) {
+    const width = document.documentElement.clientWidth;
+    for (const column of api.getColumns() || []) {
+      const { least } = column.getColDef().context || {};
+      if (least && column.isVisible() !== width >= least) api.setColumnsVisible([column], width >= least);
+    }
+  }
+
+  function gridOf(id) {
+    try {
+      return window.dash_ag_grid.getApi(id);
+    } catch (_) {
+      return null;
+    }
+  }
+
+  window.clearlake.fitGrids = () => {
+    for (const element of document.querySelectorAll("[id$='-grid']")) {
+      const api = gridOf(element.id);
+      if (api) fitColumns(api);
+    }
+  };
 
   window.dashAgGridFunctions = Object.assign(window.dashAgGridFunctions || {}, {
     count,
@@ -119,10 +167,7 @@
     chooseByKey: (params) => {
       if (params.event.key === "Enter") window.clearlake.choose(params.data.pipeline, params.data.asset);
     },
-    fitColumns: (params) => {
-      const isWide = document.documentElement.clientWidth >= NARROW_PX;
-      params.api.setColumnsVisible(["trend"], isWide);
-    },
+    fitColumns: (params) => fitColumns(params.api),
     showChosen: (params) => {
       for (const id of window.clearlake.rowIdOf(window.location.search)) params.api.getRowNode(id)?.setSelected(true);
     },

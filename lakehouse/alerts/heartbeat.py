@@ -18,6 +18,9 @@ KEY = "ctl/evaluator/heartbeat.json"
 BEATS_MISSED = 2
 """Rounds without a sign of life, after which the evaluator is taken for dead."""
 
+LEAST_INTERVAL_S = 10
+"""What a shorter interval is taken for: a round may take that long."""
+
 
 @dataclass(frozen=True)
 class Heartbeat:
@@ -39,7 +42,7 @@ class Heartbeat:
 
     def is_fresh(self, now: datetime) -> bool:
         """Whether the evaluator lives, as far as this tells."""
-        return not self.is_stopped and now - self.beat_at <= timedelta(seconds=BEATS_MISSED * max(self.interval_s, 10))
+        return not self.is_stopped and now - self.beat_at <= timedelta(seconds=BEATS_MISSED * max(self.interval_s, LEAST_INTERVAL_S))
 
 
 def put_heartbeat(settings: Settings, beat: Heartbeat) -> None:

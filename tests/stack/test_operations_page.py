@@ -116,7 +116,7 @@ def fresh_context(browser: Browser, settings: Settings, foreign: list[str], sche
 def sign_in(context: BrowserContext, password: str) -> Page:
     """The Pipelines page, signed in."""
     opened = context.new_page()
-    opened.goto("/login")
+    opened.goto("/login?next=/pipelines")
     opened.fill("#user", "admin")
     opened.fill("#password", password)
     opened.click("button[type=submit]")
@@ -139,7 +139,7 @@ def signed_in(browser: Browser, full_stack: Settings, reader: OpsReader, passwor
 def page(signed_in: BrowserContext) -> Iterator[Page]:
     """The Pipelines page."""
     opened = signed_in.new_page()
-    opened.goto("/")
+    opened.goto("/pipelines")
     opened.wait_for_selector(ROW, timeout=LOADED_MS)
     yield opened
     opened.close()
@@ -165,7 +165,7 @@ def cell(page: Page, grid: str, row_id: str, column: str) -> str:
 
 def test_a_stranger_is_asked_to_sign_in(stranger: BrowserContext):
     page = stranger.new_page()
-    page.goto("/?pipeline=okta")
+    page.goto("/pipelines?pipeline=okta")
     expect(page).to_have_url(re.compile(r"/login\?next="))
     assert stranger.request.get("/_dash-layout").status == 401
     assert stranger.request.post("/_dash-update-component", data={}).status == 401

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ from dash_app.accounts import set_password, users_path
 from dash_app.operations import create_app
 from lakehouse.settings import Settings
 from tests.unit.dash_app.facts import NOON, FakeReader, FakeWriter, fortnight
+from tests.unit.dash_app.troubles import Heart, heartbeat
 
 PASSWORD = "correct-horse-battery"
 
@@ -62,7 +64,9 @@ def reader() -> FakeReader:
 @pytest.fixture(scope="session")
 def app(reader: FakeReader, tmp_path_factory: pytest.TempPathFactory) -> Dash:
     """An app over the generated facts; shared, so leave it as it is."""
-    return create_app(_settings(tmp_path_factory.mktemp("shared")), reader, FakeWriter())
+    return create_app(
+        _settings(tmp_path_factory.mktemp("shared")), reader, FakeWriter(), Heart(heartbeat(datetime.now(UTC), interval_s=3600))
+    )
 
 
 @pytest.fixture
@@ -90,12 +94,24 @@ def own_reader() -> FakeReader:
 
 
 @pytest.fixture
-def own_writer() -> FakeWriter:
-    """A writer of the test's own."""
-    return FakeWriter()
+def own_writer(own_reader: FakeReader) -> FakeWriter:
+    """A writer of the test's own, whose rows its reader tells too."""
+    return FakeWriter(own_reader)
 
 
 @pytest.fixture
-def own_app(settings: Settings, own_reader: FakeReader, own_writer: FakeWriter) -> Dash:
+def heart() -> Heart:
+    """A heartbeat of the test's own, that has just beaten."""
+    return Heart(heartbeat(datetime.now(UTC), interval_s=3600))
+
+
+@pytest.fixture
+def own_app(settings: Settings, own_reader: FakeReader, own_writer: FakeWriter, heart: Heart) -> Dash:
     """An app of the test's own."""
-    return create_app(settings, own_reader, own_writer)
+    return create_app(settings, own_reader, own_writer, heart)
+
+
+@pytest.fixture
+def own_client(own_app: Dash) -> FlaskClient:
+    """A browser that has signed in to the app of the test's own."""
+    return signed_in(own_app)

@@ -26,10 +26,11 @@ NOON = datetime(2026, 11, 12, 12, 0, tzinfo=UTC)
 
 
 class FakeReader:
-    """The interface of OpsReader over rows in memory; `down` makes it fail as a stopped store does."""
+    """The interfaces of OpsReader and OpsWriter over rows in memory; `down` makes it fail as a stopped store does."""
 
     def __init__(self, facts: Facts | None = None) -> None:
         self.down, self.queries = False, 0
+        self.facts: Facts = {}
         self._connection = duckdb.connect(":memory:")
         self._connection.execute("set TimeZone = 'UTC'; create schema ops; create schema ctl")
         for name in TABLES:
@@ -37,11 +38,17 @@ class FakeReader:
 
     def put(self, name: str, rows: Sequence[Row]) -> None:
         """Make these the rows of a table."""
+        self.facts[name] = list(rows)
         stamped = [{"recorded_at": NOON, "recorded_date": NOON.date(), **row} for row in rows]
         self._connection.register("given", arrow_table(table(name), stamped))
         self._connection.execute(f"create or replace table {name} as select * from given")
         for view in views_over(name):
             self._connection.execute(f"create or replace view {view} as {VIEWS[view].sql}")
+
+    def append(self, name: str, rows: Sequence[Row]) -> bool:
+        """Add rows to a table, also while it does not answer: a writer has its spool."""
+        self.put(name, [*self.facts[name], *rows])
+        return True
 
     def query(self, sql: str, parameters: Sequence[Any] = ()) -> pa.Table:
         """Run one statement with bound values."""
@@ -56,17 +63,18 @@ class FakeReader:
 
 
 class FakeWriter:
-    """The interface of OpsWriter over rows in memory."""
+    """The interface of OpsWriter over rows in memory; what it is given, a reader tells too."""
 
-    def __init__(self) -> None:
+    def __init__(self, reader: FakeReader | None = None) -> None:
         self.kept: Facts = {}
+        self._reader = reader
 
     def append(self, name: str, rows: Sequence[Mapping[str, Any]]) -> bool:
         """Keep rows, which must fit their table."""
         stamped = [{**row, "recorded_at": NOON, "recorded_date": NOON.date()} for row in rows]
         arrow_table(table(name), stamped)
         self.kept.setdefault(name, []).extend(stamped)
-        return True
+        return self._reader.append(name, rows) if self._reader else True
 
 
 def fact(kind: str, run_id: str, status: str, at: datetime, **more: Any) -> Row:

@@ -5,28 +5,18 @@ Does not belong here: queries, or signing in.
 
 from __future__ import annotations
 
-import json
 import re
-from typing import Any
 
 import pytest
 from dash import Dash
 from flask.testing import FlaskClient
 
 from dash_app import components as ui
-from dash_app import figures
+from dash_app import figures, links
 from dash_app.pages import pipelines, run
 from dash_app.queries import Overview
+from tests.unit.dash_app.asking import callback, everything, in_app
 from tests.unit.dash_app.facts import NOON, FakeReader, fact
-
-
-def everything(component: Any) -> str:
-    return json.dumps(component, default=lambda c: c.to_plotly_json(), ensure_ascii=False)
-
-
-def in_app(app: Dash, make: Any) -> Any:
-    with app.server.test_request_context("/"):
-        return make()
 
 
 @pytest.mark.parametrize(
@@ -40,7 +30,7 @@ def test_the_repositorys_python_is_not_served(client: FlaskClient, path: str):
 
 
 def test_nothing_is_loaded_from_elsewhere(client: FlaskClient):
-    page = client.get("/").text
+    page = client.get("/pipelines").text
     assert not re.findall(r'(?:src|href)="(?:https?:)?//', page)
     for asset in re.findall(r'(?:src|href)="(/[^"]+)"', page):
         assert client.get(asset).status_code == 200, asset
@@ -64,7 +54,7 @@ def test_the_address_chooses_a_pipeline(app: Dash):
     assert "okta › bronze.okta" in page
     assert pipelines.chosen_in("?pipeline=okta&table=bronze.okta") == ("okta", "bronze.okta")
     assert pipelines.chosen_in("") == pipelines.chosen_in(None) == (None, None)
-    assert ui.view_search("okta", None) == "?pipeline=okta"
+    assert links.pipeline("okta") == "/pipelines?pipeline=okta"
 
 
 def test_an_empty_lake_says_what_to_do(own_app: Dash):
@@ -107,23 +97,6 @@ def test_a_running_run_has_no_end(own_app: Dash, own_reader: FakeReader):
     page = everything(in_app(own_app, lambda: run.layout("r")))
     assert "Running" in page
     assert "Failed" in page
-
-
-def callback(
-    client: FlaskClient, output: str, inputs: list[dict[str, Any]], state: list[dict[str, Any]] | None = None
-) -> dict[str, Any] | None:
-    names = output.strip(".").split("...")
-    outputs = [dict(zip(("id", "property"), name.rsplit(".", 1), strict=True)) for name in names]
-    body = {
-        "output": output,
-        "outputs": outputs,
-        "inputs": inputs,
-        "state": state or [],
-        "changedPropIds": [f"{i['id']}.{i['property']}" for i in inputs],
-    }
-    response = client.post("/_dash-update-component", json=body)
-    assert response.status_code in (200, 204), response.text
-    return response.get_json()["response"] if response.status_code == 200 else None
 
 
 LOOK = "..looked.children...banner.children...seen.data.."

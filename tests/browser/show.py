@@ -1,0 +1,95 @@
+"""The operations app over made-up facts, served on the loopback address: for tests in a browser, and to look at it.
+
+    python -m tests.browser.show healthy|failing|empty|down [port]
+
+Does not belong here: assertions, or facts (tests/unit/dash_app).
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import threading
+from contextlib import AbstractContextManager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import TracebackType
+
+from waitress.server import create_server
+
+from dash_app.accounts import set_password, users_path
+from dash_app.operations import create_app
+from lakehouse.settings import Settings
+from tests.unit.dash_app import troubles
+from tests.unit.dash_app.facts import Facts, FakeReader, fortnight
+
+PASSWORD = "correct-horse-battery"
+SCENES = ("healthy", "failing", "empty", "down")
+
+
+class Shown(AbstractContextManager["Shown"]):
+    """An app that is served while the context lasts.
+
+    Attributes:
+        reader: its facts, which may be changed; it takes what people do.
+        heart: its evaluator's heartbeat.
+        url: where it is.
+    """
+
+    def __init__(self, home: Path, reader: FakeReader, heart: troubles.Heart, port: int = 0) -> None:
+        self.reader, self.heart = reader, heart
+        settings = Settings(home=home)
+        set_password(users_path(settings), "admin", PASSWORD)
+        app = create_app(settings, reader, reader, heart)
+        self._server = create_server(app.server, host="127.0.0.1", port=port, threads=4)
+        self.url = f"http://127.0.0.1:{self._server.effective_port}"
+        self._thread = threading.Thread(target=self._server.run, daemon=True)
+
+    def __enter__(self) -> Shown:
+        """Serve."""
+        self._thread.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        """Stop serving."""
+        self._server.close()
+
+    def wait(self) -> None:
+        """Serve until the process is ended."""
+        self._thread.join()
+
+
+def scene(name: str, now: datetime) -> tuple[FakeReader, troubles.Heart]:
+    """The facts of a healthy lake, of one with trouble, of an empty one, or of one whose evaluator and channel are dead."""
+    if name == "empty":
+        return FakeReader(), troubles.Heart()
+    facts: Facts = fortnight(now, hours=3 * 24)
+    facts["ops.lineage_edges"] += troubles.edges()
+    rows = troubles.incidents(now)
+    if name == "healthy":
+        over = {row["incident_id"] for row in rows if row["event"] == "resolved"}
+        rows = [row for row in rows if row["incident_id"] in over]
+        facts["ops.run_events"] = [row for row in facts["ops.run_events"] if row["status"] not in ("FAILED", "TERMINATED")]
+    facts["ops.incident_events"] = rows
+    facts["ops.alert_deliveries"] = troubles.deliveries(now)
+    facts["ops.sla_evaluations"] = troubles.promises(now, broken=name != "healthy")
+    return FakeReader(facts), troubles.Heart(_beat(name, now))
+
+
+def _beat(name: str, now: datetime) -> bytes:
+    if name == "healthy":
+        return troubles.heartbeat(now, interval_s=3600)
+    return troubles.heartbeat(
+        now - timedelta(minutes=14), interval_s=60 if name == "down" else 3600, dead={"webhook": "connection refused"}
+    )
+
+
+def main(name: str = "failing", port: str = "8099") -> None:
+    """Serve one scene until the process is ended."""
+    with tempfile.TemporaryDirectory() as home, Shown(Path(home), *scene(name, datetime.now(UTC)), int(port)) as shown:
+        print(f"{shown.url}, admin, {PASSWORD}", flush=True)
+        shown.wait()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
