@@ -21,7 +21,6 @@ from lakehouse.settings import Settings
 from lakehouse.store import s3_client, store_errors
 
 
-
 class Health(StrEnum):
     """What is known of the evaluator."""
 
