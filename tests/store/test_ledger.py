@@ -185,5 +185,5 @@ def test_a_source_waits_from_the_landing_of_a_file_until_silver_has_it(settings:
     assert standing(settings) == (False, True)
     ledger(settings).advance(batch, State.PUBLISHED)
     assert standing(settings) == (False, False)
-    assert dying.claim_release(Release(batch.batch_id, "acme"), {key: 1}) is not None
+    assert dying.claim_waiting(Release(batch.batch_id, "acme"), lambda: batch.files) is not None
     assert standing(settings) == (True, False)
