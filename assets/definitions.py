@@ -17,10 +17,10 @@ from assets.automation import (
     maintenance_job,
     pull_job,
     pull_sensor,
-    release,
 )
 from assets.resources import Lake
 from assets.tables import all_assets
+from assets.waiting import waiting_jobs
 from lakehouse.settings import settings
 from lakehouse.sources import Source, load_sources, spark_tables
 
@@ -31,7 +31,7 @@ def build(sources: dict[str, Source]) -> dg.Definitions:
     pull = pull_job(sources)
     return dg.Definitions(
         assets=all_assets(sources),
-        jobs=[lake_job, backfill, release, maintenance, fact_maintenance, *([pull] if pull else [])],
+        jobs=[lake_job, backfill, *waiting_jobs(sources), maintenance, fact_maintenance, *([pull] if pull else [])],
         schedules=[
             dg.ScheduleDefinition(job=job, cron_schedule=cron, default_status=dg.DefaultScheduleStatus.RUNNING)
             for job, cron in ((maintenance, MAINTENANCE_CRON), (fact_maintenance, FACTS_CRON))
