@@ -23,7 +23,7 @@ from jobs.refine import backfill as backfill_silver
 from lakehouse.delta import DeltaLogs
 from lakehouse.errors import ConfigurationError, LakehouseError
 from lakehouse.ledger import standings
-from lakehouse.ops.store import OpsReader, OpsWriter
+from lakehouse.ops.store import OpsReader
 from lakehouse.pulls import Pulls
 from lakehouse.settings import settings
 from lakehouse.sources import Source
@@ -45,11 +45,11 @@ def waiting_assets(sources: dict[str, Source]) -> list[dg.AssetKey]:
 
     A table that has failed time after time is left out until its pause is over, so that it does not hold up the others.
     """
-    reader, writer = OpsReader(settings()), OpsWriter(settings())
+    reader = OpsReader(settings())
     pausing = failing_pairs(reader, datetime.now(UTC))
     bronze: set[str] = set()
     silver: set[str] = set()
-    standing = standings(settings(), sources.values(), reader, writer)
+    standing = standings(settings(), sources.values(), reader)
     for source in sources.values():
         if standing[source.name].bronze_waits and (source.name, source.bronze.name) not in pausing:
             bronze.add(source.bronze.name)

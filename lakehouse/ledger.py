@@ -206,7 +206,7 @@ class Standing:
     silver_waits: bool
 
 
-def standings(settings: Settings, sources: Collection[Source], reader: OpsReader, writer: OpsWriter) -> dict[str, Standing]:
+def standings(settings: Settings, sources: Collection[Source], reader: OpsReader) -> dict[str, Standing]:
     """Where each source stands, by name: one query and one listing for all of them, since most have nothing to do most of the time.
 
     Raises InfrastructureError when the store does not answer.
@@ -216,7 +216,8 @@ def standings(settings: Settings, sources: Collection[Source], reader: OpsReader
     for row in reader.rows(LATEST_STATES, [names]):
         rows[row["source"]].append(row)
     known = {(row["path"], row["etag"]) for found in rows.values() for row in found if not _was_lost(row)}
-    landed = list_objects(s3_client(settings), settings.landing_bucket)
+    client = s3_client(settings)
+    landed = list_objects(client, settings.landing_bucket)
     new = {found.key.partition("/")[0] for found in landed if (found.key, found.etag) not in known}
     standing: dict[str, Standing] = {}
     for source in sources:
@@ -224,7 +225,7 @@ def standings(settings: Settings, sources: Collection[Source], reader: OpsReader
         # Of what was claimed out of quarantine and not recorded only its object tells; most sources never kept anything out.
         may_wait = any(row["held_back"] or row["quarantined"] for row in rows[source.name])
         waits = source.name in new or State.CLAIMED in states
-        waits = waits or (may_wait and bool(Ledger(settings, source, reader, writer).unfinished()))
+        waits = waits or (may_wait and bool(_not_in(rows[source.name], settings, source.name, client)))
         standing[source.name] = Standing(waits, State.BRONZE in states)
     return standing
 
@@ -368,7 +369,7 @@ class Ledger:
 
     @property
     def _prefix(self) -> str:
-        return f"{BATCHES_PREFIX}/{self._source.name}/"
+        return _prefix_of(self._source.name)
 
     def _latest(self) -> list[dict[str, Any]]:
         return self._reader.rows(LATEST_STATES, [[self._source.name]])
@@ -378,9 +379,7 @@ class Ledger:
 
     def _unrecorded(self) -> list[Batch]:
         """Batches whose claiming process died before it told the ledger."""
-        last = max((row["batch_id"] for row in self._latest() if row["batch_id"]), default="")
-        after = f"{self._prefix}{last.rsplit('-', 1)[1]}.json" if last else ""
-        found = list_objects(self._client, self._settings.lake_bucket, self._prefix, after=after)
+        found = _not_in(self._latest(), self._settings, self._source.name, self._client)
         return [Batch.from_json(self._client.get_object(Bucket=self._settings.lake_bucket, Key=o.key)["Body"].read()) for o in found]
 
     def _record_claims(self, batches: Iterable[Batch]) -> None:
@@ -507,6 +506,17 @@ class Ledger:
             "reason": reason or file.problem or waits,
             **(asdict(counts) if counts else {}),
         }
+
+
+def _prefix_of(source: str) -> str:
+    return f"{BATCHES_PREFIX}/{source}/"
+
+
+def _not_in(known: Iterable[Mapping[str, Any]], settings: Settings, source: str, client: Any) -> list[StoredObject]:
+    """Objects of the batches of a source that were claimed after the last one that its ledger's rows tell."""
+    last = max((row["batch_id"] for row in known if row["batch_id"]), default="")
+    after = f"{_prefix_of(source)}{last.rsplit('-', 1)[1]}.json" if last else ""
+    return list(list_objects(client, settings.lake_bucket, _prefix_of(source), after=after))
 
 
 def _up_to(pending: Sequence[StoredObject], size: int) -> list[StoredObject]:

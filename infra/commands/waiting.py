@@ -39,8 +39,8 @@ class RejectedBy(StrEnum):
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
-    for command in (release_slice, reprocess_rows):
-        app.command({release_slice: RELEASE, reprocess_rows: REPROCESS}[command])(command)
+    app.command(RELEASE)(release_slice)
+    app.command(REPROCESS)(reprocess_rows)
 
 
 def release_slice(

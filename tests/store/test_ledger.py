@@ -168,7 +168,7 @@ def test_a_batch_takes_files_up_to_its_size_and_at_least_one(settings: Settings,
 
 
 def standing(settings: Settings) -> tuple[bool, bool]:
-    found = standings(settings, load_sources(settings).values(), OpsReader(settings), OpsWriter(settings))
+    found = standings(settings, load_sources(settings).values(), OpsReader(settings))
     assert [name for name, one in found.items() if name != SOURCE and (one.bronze_waits or one.silver_waits)] == []
     return found[SOURCE].bronze_waits, found[SOURCE].silver_waits
 
