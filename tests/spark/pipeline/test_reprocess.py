@@ -65,6 +65,7 @@ def moved(lake: TestLake) -> dict[str, Any]:
     """What was kept out before, the batches that took it up, and the run that did."""
     source = lake.context.sources[SOURCE]
     mended = mended_for(source, LOCAL)
+    lake.run(gold=False)
     late = [{**event(n, BOTH), "time": LOCAL} for n in (3, 4)]
     undeclared = {**event(7, BOTH), "time": LOCAL, "extra": 1}
     silver = [event(n, BOTH, http_status_code=42) for n in (5, 6)]
