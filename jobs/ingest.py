@@ -217,7 +217,8 @@ def _count(disposed: DataFrame, batch: Batch, facts: Facts) -> dict[str, FileCou
         .agg(F.count(F.lit(1)).alias("rows"), F.min("event_time").alias("earliest"), F.max("event_time").alias("latest"))
         .collect()
     )
-    times = [t for row in rows if row["_disposition"] == "published" for t in (row["earliest"], row["latest"])]
+    # Of a row that an earlier attempt has published, the declaration of now may not read the time.
+    times = [t for row in rows if row["_disposition"] == "published" for t in (row["earliest"], row["latest"]) if t]
     facts.event_time_min, facts.event_time_max = min(times, default=None), max(times, default=None)
     counted: dict[str, dict[str, int]] = {f.path: {} for f in batch.files}
     for row in rows:

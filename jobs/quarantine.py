@@ -10,14 +10,17 @@ from dataclasses import dataclass
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
+from tenacity import retry, retry_if_exception, stop_after_attempt, wait_random_exponential
 
 from dq_checks import REASONS
 from jobs.context import Context
 from lakehouse.delta import DeltaLog, qualified, quoted, run_once
 from lakehouse.ledger import Release, Waiting
-from lakehouse.spark import checkpoint, show
+from lakehouse.spark import checkpoint, is_race_lost, show
 from lakehouse.tables.bronze import QUARANTINE
 
+COMMIT_ATTEMPTS = 5
+"""Every source's runs append to the one quarantine table meanwhile; none of that concerns the rows that are settled."""
 LEFT_OUT = "left_out"
 """Reason of a row that passes now, but whose batch was published by an attempt that it did not pass in: the next batch takes it."""
 RECORD = ("_batch_id", "_source_file", "_row")
@@ -108,13 +111,18 @@ def settle(context: Context, settled: Settlement) -> None:
         leaving, arriving = checkpoint(before.exceptAll(after)), checkpoint(after.exceptAll(before))
         show(leaving.withColumn("_leaves", F.lit(True)).unionByName(arriving.withColumn("_leaves", F.lit(False))), "settled")
         about = {"transaction": settled.transaction, "run_id": context.run.run_id, **settled.about}
-        run_once(context.session, _statement(), settled.transaction, about)
+        _commit(context.session, settled.transaction, about)
         facts.rows_read, facts.rows_quarantined = before.count(), after.count()
         facts.rows_deleted = leaving.join(after, list(RECORD), "left_anti").count()
         facts.rows_inserted = arriving.join(before, list(RECORD), "left_anti").count()
         facts.rows_updated = arriving.count() - facts.rows_inserted
         if commit := DeltaLog(context.settings, QUARANTINE).commit_of(settled.transaction):
             facts.version_before, facts.version_after = commit.version - 1, commit.version
+
+
+@retry(retry=retry_if_exception(is_race_lost), stop=stop_after_attempt(COMMIT_ATTEMPTS), wait=wait_random_exponential(max=5), reraise=True)
+def _commit(session: SparkSession, transaction: str, about: Mapping[str, object]) -> None:
+    run_once(session, _statement(), transaction, about)
 
 
 def _statement() -> str:
