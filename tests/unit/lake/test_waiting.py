@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from datetime import UTC, datetime
+from typing import Any
 
 import orjson
 import pytest
+from pyspark.errors import PySparkException
+from tenacity import wait_none
 
+from jobs import quarantine
+from jobs.quarantine import COMMIT_ATTEMPTS
 from jobs.waiting import MOST_BATCHES, _without_common_files, with_counted_records
 from lakehouse.ledger import Batch, BatchFile, FileCounts, Release, Reprocess, Waiting
 
@@ -54,3 +60,20 @@ def test_a_settled_batch_accounts_for_the_records_that_were_counted() -> None:
     batch = Batch("s-3", "s", NOW, (file("a", 1), file("b", 1)))
     counts = {"a": FileCounts(published=3, duplicate=1), "b": FileCounts(quarantined=1)}
     assert [f.records for f in with_counted_records(batch, counts).files] == [4, 1]
+
+
+@pytest.mark.parametrize(("refused", "passes"), [(COMMIT_ATTEMPTS - 1, True), (COMMIT_ATTEMPTS, False)])
+def test_settling_outlasts_other_commits_to_the_table_but_not_for_ever(monkeypatch: pytest.MonkeyPatch, refused: int, passes: bool) -> None:
+    tried: list[str] = []
+
+    def commit(_session: object, _statement: str, transaction: str, _about: object) -> None:
+        tried.append(transaction)
+        if len(tried) <= refused:
+            raise PySparkException("[DELTA_CONCURRENT_APPEND] another transaction added files")
+
+    monkeypatch.setattr(quarantine, "run_once", commit)
+    settling: Any = quarantine._commit
+    monkeypatch.setattr(settling.retry, "wait", wait_none())
+    with nullcontext() if passes else pytest.raises(PySparkException):
+        settling(None, "s-3.release", {})
+    assert tried == ["s-3.release"] * COMMIT_ATTEMPTS
