@@ -18,20 +18,18 @@ from assets.resources import Lake
 from jobs.aggregate import PIPELINE as GOLD_PIPELINE
 from jobs.aggregate import aggregate
 from jobs.commits import told_inputs, untold_commit
-from jobs.ingest import release as release_bronze
 from jobs.maintenance import clear_facts, compact_facts, expire_landed_copies, forget_history, free_frames, maintain_table
 from jobs.reach import is_behind, taken_in
 from jobs.refine import backfill as backfill_silver
-from jobs.refine import refine
-from jobs.refine import release as release_silver
 from lakehouse.dagster_api import TRIGGER_TAG
 from lakehouse.delta import DeltaLogs
 from lakehouse.errors import ConfigurationError, LakehouseError
-from lakehouse.ledger import Release, standings
-from lakehouse.ops.store import OpsReader, OpsWriter
+from lakehouse.ledger import standings
+from lakehouse.ops.processes import this_host
+from lakehouse.ops.store import OpsReader
 from lakehouse.pulls import Pulls
 from lakehouse.settings import settings
-from lakehouse.sources import Source, load_sources
+from lakehouse.sources import Source
 from lakehouse.store import store_errors
 from lakehouse.tables import TABLES, Table, table
 
@@ -51,11 +49,11 @@ def waiting_assets(sources: dict[str, Source]) -> list[dg.AssetKey]:
 
     A table that has failed time after time is left out until its pause is over, so that it does not hold up the others.
     """
-    reader, writer = OpsReader(settings()), OpsWriter(settings())
+    reader = OpsReader(settings())
     pausing = failing_pairs(reader, datetime.now(UTC))
     bronze: set[str] = set()
     silver: set[str] = set()
-    standing = standings(settings(), sources.values(), reader, writer)
+    standing = standings(settings(), sources.values(), reader)
     for source in sources.values():
         if standing[source.name].bronze_waits and (source.name, source.bronze.name) not in pausing:
             bronze.add(source.bronze.name)
@@ -66,7 +64,9 @@ def waiting_assets(sources: dict[str, Source]) -> list[dg.AssetKey]:
     moving, logs, told = set(silver), DeltaLogs(settings()), told_inputs(reader)
     for declared in gold:
         is_due = moving & set(declared.inputs) or is_behind(logs, declared)
-        if is_due or untold_commit(reader, writer.host, None, logs[declared], declared, taken_in(settings(), declared), told):
+        if is_due or untold_commit(
+            reader, this_host(settings().home), None, logs[declared], declared, taken_in(settings(), declared), told
+        ):
             moving.add(declared.name)
     return [key_of(name) for name in (*sorted(bronze), *sorted(moving))]
 
@@ -188,43 +188,8 @@ def map_again(context: dg.OpExecutionContext, config: Backfill, lake: Lake) -> N
                 _tell(context, declared.name)
 
 
-class HeldBack(dg.Config):
-    """Which slice to publish after all."""
-
-    source: str = Field(description="name of the source")
-    batch_id: str = Field(description="batch that was held back")
-    tenant_id: str = Field(description="tenant whose slice it is")
-
-
-@dg.op(pool="silver.auth_events")
-def publish_held_back(context: dg.OpExecutionContext, config: HeldBack, lake: Lake) -> None:
-    """Publish what a threshold had held back of one tenant in one batch, in bronze and in silver."""
-    with lake.step(context) as work:
-        source, wanted = work.sources[config.source], Release(config.batch_id, config.tenant_id)
-        released = release_bronze(work, source, wanted)
-        rows = (released.records if released else 0) + release_silver(work, source, wanted)
-        if not rows and not context.retry_number:
-            raise ConfigurationError(
-                f"nothing of tenant {wanted.tenant_id} is held back in batch {wanted.batch_id}",
-                next_step="see bronze.quarantine for what is",
-            )
-        refine(work, source)
-        _tell(context, source.bronze.name)
-        _tell(context, source.silver.table)
-        for declared in (t for t in TABLES.values() if t.layer == "gold"):
-            if aggregate(work, declared):
-                _tell(context, declared.name)
-
-
-@dg.job(description="Publish the slice of a tenant that a threshold had held back.")
-def release() -> Any:
-    """One batch, one tenant."""
-    publish_held_back()
-
-
 def _tell(context: dg.OpExecutionContext, name: str) -> None:
-    declared = load_sources(settings())[name.split(".")[1]].bronze if name.startswith("bronze.") else table(name)
-    result = materialized(declared, {})
+    result = materialized(table(name), {})
     context.log_event(dg.AssetMaterialization(key_of(name), metadata=result.metadata))
 
 

@@ -15,11 +15,11 @@ from assets.automation import (
     maintenance_job,
     pull_job,
     pull_sensor,
-    release,
 )
 from assets.engine_log import engine_log_sensor
 from assets.resources import Lake
 from assets.tables import all_assets
+from assets.waiting import waiting_jobs
 from lakehouse.schedules import FACT_MAINTENANCE, MAINTENANCE
 from lakehouse.settings import settings
 from lakehouse.sources import Source, load_sources, spark_tables
@@ -31,7 +31,7 @@ def build(sources: dict[str, Source]) -> dg.Definitions:
     pull = pull_job(sources)
     return dg.Definitions(
         assets=all_assets(sources),
-        jobs=[lake_job, backfill, release, maintenance, fact_maintenance, *([pull] if pull else [])],
+        jobs=[lake_job, backfill, *waiting_jobs(sources), maintenance, fact_maintenance, *([pull] if pull else [])],
         schedules=[
             dg.ScheduleDefinition(job=job, cron_schedule=schedule.cron, default_status=dg.DefaultScheduleStatus.RUNNING)
             for job, schedule in ((maintenance, MAINTENANCE), (fact_maintenance, FACT_MAINTENANCE))

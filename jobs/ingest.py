@@ -11,7 +11,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import date
 
-from pyspark.sql import Column, DataFrame, Row
+from pyspark.sql import DataFrame, Row
 from pyspark.sql import functions as F
 
 from dq_checks import REASONS, Stage, contract_for
@@ -37,13 +37,14 @@ from jobs.context import Context, Staged
 from jobs.days import at_least_on
 from jobs.drift import SCHEMA_DRIFT, Seen, look, tell, undeclared_fields
 from jobs.measure import Measurements, in_buckets
-from jobs.quarantine import held_back, quarantine_rows, take_out
-from jobs.records import PLACED, key_of, read_records
+from jobs.quarantine import quarantine_rows
+from jobs.records import key_of, read_records, tenant_in
 from jobs.silver import can_map_early, map_early
+from jobs.waiting import as_committed, records_of, require_own, settle_bronze, settled_counts, with_counted_records, with_files_read_again
 from lakehouse import failpoints
 from lakehouse.delta import Commit, DeltaLog, append
 from lakehouse.errors import DataError
-from lakehouse.ledger import Batch, FileCounts, Release, State
+from lakehouse.ledger import Batch, FileCounts, State
 from lakehouse.ops.runs import Facts
 from lakehouse.sources import Drift, Source
 from lakehouse.spark import is_small, kept, tune
@@ -65,9 +66,7 @@ def ingest(context: Context, source: Source) -> list[Batch]:
     refused: DataError | None = None
     for batch in left:
         try:
-            with context.step(source.name, source.bronze) as facts, context.infrastructure_errors():
-                done = _publish(context, source, batch, facts)
-            _record(context, source, done)
+            publish(context, source, batch)
             published.append(batch)
         except DataError as error:
             refused = refused or error
@@ -83,18 +82,11 @@ def ingest(context: Context, source: Source) -> list[Batch]:
     return published
 
 
-def release(context: Context, source: Source, wanted: Release) -> Batch | None:
-    """Publish to bronze the slice that an earlier batch held back, its thresholds waived. Returns None where nothing is held."""
+def publish(context: Context, source: Source, batch: Batch) -> None:
+    """Publish one claimed batch to bronze as a step, then have the ledger move on."""
     with context.step(source.name, source.bronze) as facts, context.infrastructure_errors():
-        ledger = context.ledger(source)
-        batch = next((b for b in ledger.unfinished() if b.release == wanted), None)
-        if batch is None:
-            held = held_back(context.session, "bronze", wanted).groupBy("_source_file").count().collect()
-            batch = ledger.claim_release(wanted, {row["_source_file"]: row["count"] for row in held}) if held else None
-        done = _publish(context, source, batch, facts) if batch else None
-    if done:
-        _record(context, source, done)
-    return batch
+        done = _publish(context, source, batch, facts)
+    _record(context, source, done)
 
 
 @dataclass(frozen=True)
@@ -118,18 +110,16 @@ def _publish(context: Context, source: Source, batch: Batch, facts: Facts) -> Pu
     """Publish one batch to bronze, whatever an earlier attempt at it has done already."""
     facts.batch_id = batch.batch_id
     log = DeltaLog(context.settings, source.bronze)
-    batch = _without_overwritten(context, source, batch, log)
+    batch, settled = _with_what_is_there(context, source, batch, log)
     facts.rows_read = batch.records
     tune(context.session, batch.records)
-    was_committed = _is_committed(context, batch, log)
+    was_committed = settled is not None if batch.takes_out else log.commit_of(batch.batch_id) is not None
     seen = look(context, source, batch)
-    counts, days = ({}, []) if was_committed else _publish_staged(context, source, batch, seen, log, facts)
+    counts, days = (settled or {}, []) if was_committed else _publish_staged(context, source, batch, seen, log, facts)
     log = DeltaLog(context.settings, source.bronze)
     commit = log.commit_of(batch.batch_id)
-    if was_committed or (commit and commit.facts["run_id"] != context.run.run_id):
+    if not batch.takes_out and (was_committed or (commit and commit.facts["run_id"] != context.run.run_id)):
         counts = _recount(context, source, batch)
-    if batch.release:
-        take_out(context, "bronze", batch.release, release_transaction(batch))
     failpoints.reached(failpoints.PUBLISHED)
     if commit:
         judge_published(context, source.name, source.bronze, facts, log, commit.version - 1, _where_repeats_are(days))
@@ -141,16 +131,13 @@ def _publish(context: Context, source: Source, batch: Batch, facts: Facts) -> Pu
     return Published(batch, counts)
 
 
-def _is_committed(context: Context, batch: Batch, log: DeltaLog) -> bool:
-    """Whether an earlier attempt, or another run, has done all commits of a batch."""
-    if batch.release and DeltaLog(context.settings, QUARANTINE).transaction(release_transaction(batch)):
-        return True
-    return log.commit_of(batch.batch_id) is not None
-
-
-def release_transaction(batch: Batch) -> str:
-    """Transaction id under which a release takes its rows out of quarantine."""
-    return f"{batch.batch_id}.release"
+def _with_what_is_there(context: Context, source: Source, batch: Batch, log: DeltaLog) -> tuple[Batch, dict[str, FileCounts] | None]:
+    """The batch with the files and numbers of records that there are; and its counts, where it has settled what it takes out."""
+    if not batch.takes_out:
+        return _without_overwritten(context, source, batch, log), None
+    if settled := settled_counts(context, batch):
+        return with_counted_records(batch, settled), settled
+    return with_files_read_again(context, source, batch), None
 
 
 def _with_frozen(held: dict[str, list[str]], source: Source, seen: Mapping[str, Seen]) -> dict[str, list[str]]:
@@ -163,6 +150,8 @@ def _publish_staged(
     context: Context, source: Source, batch: Batch, seen: Mapping[str, Seen], log: DeltaLog, facts: Facts
 ) -> tuple[dict[str, FileCounts], Sequence[date]]:
     """What became of each file's records, and the days of their events."""
+    if batch.takes_out and not batch.records:
+        return {}, []
     with ExitStack() as frames:
         contract = contract_for(source.bronze)
         staged = stage(_identified(context, source, batch), source, batch)
@@ -170,7 +159,7 @@ def _publish_staged(
         of_the_record, of_the_batch = askable(rules, set(source.bronze.column_names) - known_early(source))
         read = staged.withColumn(REASONS, broken(of_the_record))
         is_large = not is_small(batch.records)
-        is_mapped = is_large and can_map_early(source)
+        is_mapped = is_large and can_map_early(source) and not batch.takes_out
         if is_mapped:
             read = map_early(read, source, contract_for(table(source.silver.table)).row_rules)
         elif is_large:
@@ -178,44 +167,51 @@ def _publish_staged(
         read = frames.enter_context(kept(read, batch.records))
         failpoints.reached(failpoints.READING)
         splits, days = splits_of(read)
-        files = {s.path: batch.by_path[key_of(context.settings, s.path)] for s in splits}
+        files = {s.path: batch.by_path[key_of(context.settings, s.path, s.block)] for s in splits}
         judged = with_places(read, splits, files, source, batch).withColumn(REASONS, F.concat(REASONS, broken(of_the_batch)))
         repeats = repeats_in(judged, _published_keys(context, source, batch, log, days), KEY)
         marked = with_duplicates(judged, repeats, KEY)
-        view, variables = view_of(marked, source.bronze), {"max_rejected_share": str(source.max_rejected_share)}
-        verdict = audit(context, source.name, source.bronze, view, Stage.BATCH, facts, variables)
-        held = {} if batch.release else _with_frozen(failing_slices(context, verdict, contract, view, variables), source, seen)
+        was_committed = log.transaction(batch.batch_id) is not None
+        held = {} if was_committed else _slices_to_hold(context, source, batch, marked, seen, facts)
         disposed = with_disposition(marked, held)
+        if batch.takes_out and was_committed:
+            disposed = as_committed(context, source, batch, disposed)
         counts = _count(context, source, disposed, batch, facts)
         balance_bronze(batch, counts)
         failpoints.reached(failpoints.STAGED)
-        _commit(context, source, batch, disposed, held, counts)
-        if is_mapped or not is_large:
+        _commit(context, source, batch, disposed, _reasons_of(held), counts, was_committed=was_committed)
+        if not batch.takes_out and (is_mapped or not is_large):
             context.staged[batch.batch_id] = Staged(disposed.where("_disposition = 'published'"), is_mapped, frames.pop_all())
     return counts, days
+
+
+def _slices_to_hold(
+    context: Context, source: Source, batch: Batch, marked: DataFrame, seen: Mapping[str, Seen], facts: Facts
+) -> dict[str, list[str]]:
+    """Tenants whose slice waits, with the reasons; of what is taken out of quarantine, thresholds hold nothing back once more."""
+    contract = contract_for(source.bronze)
+    view, variables = view_of(marked, source.bronze), {"max_rejected_share": str(source.max_rejected_share)}
+    verdict = audit(context, source.name, source.bronze, view, Stage.BATCH, facts, variables)
+    if batch.release:
+        return {}
+    failing = {} if batch.takes_out else failing_slices(context, verdict, contract, view, variables)
+    return _with_frozen(failing, source, seen)
+
+
+def _reasons_of(held: Mapping[str, Sequence[str]]) -> list[str]:
+    return sorted({name for names in held.values() for name in names})
 
 
 def _identified(context: Context, source: Source, batch: Batch) -> DataFrame:
     tenants = {f.tenant_id for f in batch.files}
     TenantRegistry(context.settings).ensure(tenants)
     keys = hmac_keys(context.session, {t: tenant_key(context.settings, t) for t in tenants})
-    if batch.release:
-        held = held_back(context.session, "bronze", batch.release)
-        records = held.select(
-            "raw", F.col("_source_file").alias("_path"), F.lit(PLACED).cast("long").alias("_block"), F.col("_row").alias("_number"),
-            F.lit(None).cast("string").alias("_unreadable"), "tenant_id",
-        )  # fmt: skip
+    if batch.takes_out:
+        records = records_of(context, source, batch)
     else:
         context.ledger(source).restore_copies(batch)
-        records = read_records(context.session, context.settings, source, batch).withColumn("tenant_id", _tenant_in("_path"))
+        records = read_records(context.session, context.settings, source, batch).withColumn("tenant_id", tenant_in("_path"))
     return identify(records, source, keys)
-
-
-def _tenant_in(path: str) -> Column:
-    """The tenant that a landed file's path names first; a regular expression would have to decode the path of each record."""
-    name = "/tenant="
-    first = F.substring_index(F.substring_index(path, name, 2), name, -1)
-    return F.substring_index(first, "/", 1)
 
 
 def _without_overwritten(context: Context, source: Source, batch: Batch, log: DeltaLog) -> Batch:
@@ -223,7 +219,7 @@ def _without_overwritten(context: Context, source: Source, batch: Batch, log: De
     ledger = context.ledger(source)
     known = ledger.rejected_in(batch)
     batch = replace(batch, files=tuple(f for f in batch.files if f.path not in known))
-    if batch.release or log.transaction(batch.batch_id):
+    if log.transaction(batch.batch_id):
         return batch
     gone = ledger.changed_since_claim(batch)
     if gone:
@@ -258,7 +254,8 @@ def _count(context: Context, source: Source, disposed: DataFrame, batch: Batch, 
         .collect()
     )
     published = [row for row in rows if row["_disposition"] == "published"]
-    times = [t for row in published for t in (row["earliest"], row["latest"])]
+    # Of a row that an earlier attempt has published, the declaration of now may not read the time.
+    times = [t for row in published for t in (row["earliest"], row["latest"]) if t]
     facts.event_time_min, facts.event_time_max = min(times, default=None), max(times, default=None)
     counted: dict[str, Counter[str]] = {f.path: Counter() for f in batch.files}
     for row in rows:
@@ -280,16 +277,26 @@ def _measure(context: Context, source: Source, rows: Sequence[Row], batch: Batch
 
 
 def _commit(
-    context: Context, source: Source, batch: Batch, disposed: DataFrame, held: Mapping[str, Sequence[str]], counts: Mapping[str, FileCounts]
+    context: Context,
+    source: Source,
+    batch: Batch,
+    disposed: DataFrame,
+    held: Sequence[str],
+    counts: Mapping[str, FileCounts],
+    *,
+    was_committed: bool,
 ) -> None:
     published = sum(c.published for c in counts.values())
     kept_out = sum(c.quarantined + c.held_back for c in counts.values())
     about = {"transaction": batch.batch_id, "run_id": context.run.run_id}
-    reasons = sorted({name for names in held.values() for name in names})
-    if kept_out:
-        append(quarantine_rows(disposed, source.name, "bronze", reasons), context.settings, QUARANTINE, batch.batch_id, about)
+    if kept_out and not batch.takes_out:
+        append(quarantine_rows(disposed, source.name, "bronze", held), context.settings, QUARANTINE, batch.batch_id, about)
     if published:
         append(disposed.where("_disposition = 'published'"), context.settings, source.bronze, batch.batch_id, about)
+    if batch.takes_out:
+        if not was_committed:
+            require_own(context, DeltaLog(context.settings, source.bronze).commit_of(batch.batch_id))
+        settle_bronze(context, source, batch, disposed, held, counts)
 
 
 def _recount(context: Context, source: Source, batch: Batch) -> dict[str, FileCounts]:
@@ -315,4 +322,5 @@ def _fill(context: Context, source: Source, batch: Batch, counts: Mapping[str, F
     facts.version_before, facts.version_after = commit.version - 1, commit.version
     facts.bytes_written, facts.files_written = commit.count("numOutputBytes"), commit.count("numFiles")
     agree(f"{source.bronze.name}, batch {batch.batch_id}", published, commit.count("numOutputRows"))
-    lineage(context, source.bronze.name, commit.version, {file.path: None for file in batch.files})
+    inputs = {QUARANTINE.name: DeltaLog(context.settings, QUARANTINE).version} if batch.takes_out else {f.path: None for f in batch.files}
+    lineage(context, source.bronze.name, commit.version, inputs)

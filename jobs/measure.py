@@ -14,6 +14,7 @@ from pyspark.sql import Column, DataFrame, Row
 from pyspark.sql import functions as F
 
 from jobs.context import Context
+from lakehouse.ledger import Release
 from lakehouse.ops.runs import Facts
 from lakehouse.tables import Table
 
@@ -95,6 +96,14 @@ class Measurements:
             }
             for (tenant, start, seconds, metric, dimension), value in self._parts.items()
         ]
+
+
+def tell_released(context: Context, pipeline: str, declared: Table, released: Release) -> None:
+    """Record that nothing of a slice is held back any more."""
+    context.writer.append("ops.metrics", [{
+        "run_id": context.run.run_id, "pipeline": pipeline, "table_name": declared.name, "batch_id": released.batch_id,
+        "metric": "held_back_rows", "value": 0.0, "tenant_id": released.tenant_id,
+    }])  # fmt: skip
 
 
 def _weighted_median(pairs: Iterable[tuple[float, int]]) -> float:

@@ -16,7 +16,7 @@ from pyspark.sql import functions as F
 from lakehouse.ledger import Batch, BatchFile
 from lakehouse.settings import Settings
 from lakehouse.sources import Source
-from lakehouse.split_copies import DDL, key_of_copy
+from lakehouse.split_copies import DDL
 from lakehouse.splitting import BLANK, LINE_END, LINE_FORMATS
 
 RECORD_COLUMNS = ("raw", "_path", "_block", "_number", "_unreadable")
@@ -38,7 +38,7 @@ def read_records(session: SparkSession, settings: Settings, source: Source, batc
     copied = [f for f in filled if not f.as_it_lies]
     read = [
         *([_read_lines(session, _addresses(settings, lying))] if lying else []),
-        *([_read_copies(session, [settings.lake_uri(key_of_copy(source.name, f.path, f.etag)) for f in copied])] if copied else []),
+        *([_read_copies(session, [settings.lake_uri(f.copy_in(source.name)) for f in copied])] if copied else []),
     ]
     return reduce(DataFrame.unionByName, read) if read else session.createDataFrame([], EMPTY_RECORDS)
 
@@ -84,6 +84,13 @@ def _read_copies(session: SparkSession, addresses: list[str]) -> DataFrame:
     )
 
 
-def key_of(settings: Settings, address: str) -> str:
-    """The landing key of a file address as Spark reports it."""
-    return unquote(address).removeprefix(settings.landing_uri())
+def tenant_in(path: str) -> Column:
+    """The tenant that a landed file's path names first; a regular expression would have to decode the path of each record."""
+    name = "/tenant="
+    first = F.substring_index(F.substring_index(path, name, 2), name, -1)
+    return F.substring_index(first, "/", 1)
+
+
+def key_of(settings: Settings, path: str, block: int) -> str:
+    """The landing key of a split's path: as Spark reports the address of a file that it reads, or as it stands where records are placed."""
+    return (path if block == PLACED else unquote(path)).removeprefix(settings.landing_uri())

@@ -23,14 +23,15 @@ from jobs.commits import is_mine_to_tell
 from jobs.context import Context
 from jobs.days import around
 from jobs.fill import filled, record_fill
-from jobs.measure import Measurements, in_buckets, value_counts
+from jobs.measure import Measurements, in_buckets, tell_released, value_counts
 from jobs.parse import CORRUPT, derive, parse_fields
-from jobs.quarantine import held_back, quarantine_rows, take_out
+from jobs.quarantine import Settlement, is_settled, quarantine_rows, settle, waiting
 from jobs.silver import APPLICABLE, map_to_silver, mapped_to_silver
+from jobs.waiting import require_own, told_as_committed
 from lakehouse import failpoints
 from lakehouse.delta import TRANSACTION_VERSION, Commit, DeltaLog, append, identifier, qualified, quoted, replace, run_once
 from lakehouse.errors import ConfigurationError
-from lakehouse.ledger import Batch, Release, State
+from lakehouse.ledger import Batch, State
 from lakehouse.lineage.columns import columns_of_silver
 from lakehouse.ops.runs import Facts
 from lakehouse.sources import COPY, Source
@@ -56,6 +57,13 @@ class Portion:
     thresholds: bool = True
     replaces: str | None = None
     """Predicate on the silver rows that the portion takes the place of."""
+    kept_out: DataFrame | None = None
+    """The rows of quarantine that the portion takes up, where it is what silver kept out before."""
+
+    @property
+    def settlement(self) -> str:
+        """Transaction id of what the portion changes in quarantine."""
+        return f"{self.transaction}.silver"
 
 
 def refine_each(context: Context, sources: Iterable[Source]) -> tuple[list[Batch], Exception | None]:
@@ -76,6 +84,11 @@ def refine(context: Context, source: Source) -> list[Batch]:
     with context.recorded_if_failing(source.name, table(source.silver.table)):
         batches = ledger.awaiting_silver()
     for batch in batches:
+        if waited := _kept_out_before(context, source, batch):
+            with context.step(source.name, table(source.silver.table)) as facts, context.infrastructure_errors():
+                _publish(context, source, waited, facts)
+            if batch.release:
+                tell_released(context, source.name, table(source.silver.table), batch.release)
         with context.step(source.name, table(source.silver.table)) as facts, context.infrastructure_errors():
             _publish(context, source, _portion_of(context, source, batch), facts)
         # Once the run log has the step's end: what dies in between is found by the next run.
@@ -84,20 +97,6 @@ def refine(context: Context, source: Source) -> list[Batch]:
         failpoints.reached(failpoints.RECORDED)
         context.unstage(batch.batch_id)
     return batches
-
-
-def release(context: Context, source: Source, wanted: Release) -> int:
-    """Publish to silver the slice of a batch that silver held back, its thresholds waived. Returns the rows released."""
-    held = checkpoint(held_back(context.session, "silver", wanted).select(*PLACE))
-    count = held.count()
-    if count:
-        rows = _bronze_rows(context, source, wanted.batch_id).join(held, list(PLACE), "left_semi")
-        transaction = f"{wanted.batch_id}.{wanted.tenant_id}.release"
-        with context.step(source.name, table(source.silver.table)) as facts, context.infrastructure_errors():
-            _publish(context, source, Portion(transaction, wanted.batch_id, rows, count, thresholds=False), facts)
-        with context.recorded_if_failing(source.name, table(source.silver.table)):
-            take_out(context, "silver", wanted, transaction)
-    return count
 
 
 def backfill(context: Context, source: Source, first: date, last: date) -> None:
@@ -160,13 +159,31 @@ def _bronze_rows(context: Context, source: Source, batch_id: str) -> DataFrame:
     return parse_fields(published, source)
 
 
+def _kept_out_before(context: Context, source: Source, batch: Batch) -> Portion | None:
+    """What a batch takes up of the rows that silver kept out; None where that is nothing, or settled. Thresholds hold none back again."""
+    if batch.takes_out is None:
+        return None
+    with context.recorded_if_failing(source.name, table(source.silver.table)):
+        transaction = f"{batch.batch_id}.waiting"
+        kept_out = checkpoint(waiting(context.session, source.name, "silver", batch.takes_out))
+        places = checkpoint(kept_out.select(*PLACE).distinct())
+        count = places.count()
+        if not count or is_settled(context, f"{transaction}.silver"):
+            return None
+        tune(context.session, count)
+        batches = [row["_batch_id"] for row in places.select("_batch_id").distinct().collect()]
+        published = context.session.table(source.bronze.name).where(F.col("_batch_id").isin(batches))
+        rows = parse_fields(published.join(places, list(PLACE), "left_semi"), source)
+    return Portion(transaction, batch.batch_id, rows, count, thresholds=False, kept_out=kept_out)
+
+
 def _publish(context: Context, source: Source, portion: Portion, facts: Facts) -> None:
     declared = table(source.silver.table)
     facts.batch_id = portion.batch_id
     read = DeltaLog(context.settings, source.bronze).version
     facts.input_versions = json.dumps({source.bronze.name: read})
     log = DeltaLog(context.settings, declared)
-    is_committed = log.commit_of(portion.transaction) is not None
+    is_committed = portion.kept_out is None and log.commit_of(portion.transaction) is not None
     counts = SilverCounts() if is_committed else _publish_staged(context, source, declared, portion, log, facts)
     failpoints.reached(failpoints.PUBLISHED)
     _fill(context, source, declared, portion, counts, facts, was_found=is_committed)
@@ -186,6 +203,8 @@ def _publish_staged(context: Context, source: Source, declared: Table, portion: 
             compared = checkpoint(compare_entities(context, judged, declared))
         else:
             compared = compare_events(context, judged, declared, portion, log, whole.days)
+        if portion.kept_out is not None:
+            compared = _as_published(context, source, declared, portion, compared, log)
         view, variables = view_of(compared, declared), {"max_rejected_share": str(source.max_rejected_share)}
         verdict = audit(context, source.name, declared, view, Stage.BATCH, facts, variables)
         held = failing_slices(context, verdict, contract, view, variables) if portion.thresholds else {}
@@ -340,6 +359,19 @@ SAME_ID_WITHIN_DAYS = 7
 """How far from its day an event's id is looked for: a repeat whose time changed by more is found by the uniqueness check instead."""
 
 
+def _as_published(context: Context, source: Source, declared: Table, portion: Portion, compared: DataFrame, log: DeltaLog) -> DataFrame:
+    """Dispositions of rows that silver kept out, where it has rows of the same records: those that a record expands to beside the ones
+    that were kept out, and those of an earlier attempt."""
+    is_committed = log.transaction(portion.transaction) is not None
+    if not is_committed and source.silver.expand is None:
+        return compared
+    places = portion.rows.select(*PLACE).distinct()
+    own = [*PLACE, *declared.key]
+    there = context.session.table(declared.name).join(places, list(PLACE), "left_semi").select(*own, F.lit(True).alias("_there"))
+    marked = compared.join(there.distinct(), own, "left")
+    return checkpoint(told_as_committed(marked, "duplicate", ("inserted", "updated") if is_committed else ()).drop("_there"))
+
+
 def compare_entities(context: Context, judged: DataFrame, declared: Table) -> DataFrame:
     """Add `_disposition` to states of entities: only the newest of the batch counts, and only where it is newer than what is published."""
     key, by = list(declared.key), str(declared.latest_by)
@@ -404,17 +436,47 @@ def _commit(
     context: Context, source: Source, declared: Table, portion: Portion, disposed: DataFrame, held: Sequence[str], counts: SilverCounts
 ) -> None:
     about = {"transaction": portion.transaction, "run_id": context.run.run_id, "counts": asdict(counts)}
+    if portion.kept_out is not None:
+        _settle(context, source, declared, portion, disposed, counts, about)
+        return
     if counts.quarantined + counts.conflicting + counts.held_back:
-        raw = portion.rows.select(*PLACE, "raw", "_ingest_date")
-        kept_out = disposed.where(F.col("_disposition").isin("quarantined", "conflicting", "held_back")).join(raw, list(PLACE))
-        append(quarantine_rows(kept_out, source.name, "silver", held), context.settings, QUARANTINE, f"{portion.transaction}.silver", about)
+        append(_kept_out(source, portion, disposed, held), context.settings, QUARANTINE, portion.settlement, about)
     accepted = disposed.where(F.col("_disposition").isin("inserted", "updated"))
     if portion.replaces:
         ordered = _by_day(accepted, portion.rows_read)
         replace(ordered, context.settings, declared, portion.replaces, portion.transaction, TRANSACTION_VERSION, about)
-    elif not counts.inserted + counts.updated:
-        return
-    elif declared.latest_by is None:
+    elif counts.inserted + counts.updated:
+        _add(context, declared, portion, accepted, about)
+
+
+def _kept_out(source: Source, portion: Portion, disposed: DataFrame, held: Sequence[str]) -> DataFrame:
+    raw = portion.rows.select(*PLACE, "raw", "_ingest_date")
+    rows = disposed.where(F.col("_disposition").isin("quarantined", "conflicting", "held_back")).join(raw, list(PLACE))
+    return quarantine_rows(rows, source.name, "silver", held)
+
+
+def _settle(
+    context: Context,
+    source: Source,
+    declared: Table,
+    portion: Portion,
+    disposed: DataFrame,
+    counts: SilverCounts,
+    about: Mapping[str, object],
+) -> None:
+    """Publish what passes of the rows that silver kept out, then settle them; an attempt that published before settles only."""
+    assert portion.kept_out is not None
+    if DeltaLog(context.settings, declared).transaction(portion.transaction) is None and counts.inserted + counts.updated:
+        _add(context, declared, portion, disposed.where(F.col("_disposition").isin("inserted", "updated")), about)
+        require_own(context, DeltaLog(context.settings, declared).commit_of(portion.transaction))
+    failpoints.reached(failpoints.PUBLISHED)
+    after = _kept_out(source, portion, disposed, ())
+    settle(context, Settlement(source.name, portion.batch_id, portion.kept_out, after, portion.settlement, {}))
+    failpoints.reached(failpoints.TAKEN_OUT)
+
+
+def _add(context: Context, declared: Table, portion: Portion, accepted: DataFrame, about: Mapping[str, object]) -> None:
+    if declared.latest_by is None:
         ordered = _by_day(accepted, portion.rows_read) if declared.partition_by else accepted
         append(ordered, context.settings, declared, portion.transaction, about)
     else:

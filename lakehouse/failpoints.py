@@ -14,9 +14,10 @@ LISTING: Final = "listing"
 READING: Final = "reading"
 STAGED: Final = "staged"
 PUBLISHED: Final = "published"
+TAKEN_OUT: Final = "taken_out"
 RECORDED: Final = "recorded"
 MAINTENANCE: Final = "maintenance"
-POINTS: Final = (LISTING, READING, STAGED, PUBLISHED, RECORDED, MAINTENANCE)
+POINTS: Final = (LISTING, READING, STAGED, PUBLISHED, TAKEN_OUT, RECORDED, MAINTENANCE)
 
 VARIABLE: Final = "LAKEHOUSE_FAILPOINT"
 """`point=directory`: on reaching the point, write `<directory>/<point>.<pid>` and wait to be killed or released."""

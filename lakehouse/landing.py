@@ -63,6 +63,19 @@ def inspect(source: Source, key: str, opened: Callable[[], IO[bytes]], keep: Cal
     return Inspected(body.digest(), told.records, as_it_lies=False, sample=told.sample, problem=told.problem)
 
 
+def inspect_some(
+    source: Source,
+    key: str,
+    opened: Callable[[], IO[bytes]],
+    keep: Callable[[Iterator[Record]], None],
+    wanted: Callable[[Record], bool],
+) -> Inspected:
+    """Count those records of a landed file that are wanted, in bounded memory; `keep` takes them. Its content is not hashed again."""
+    told = _Told(source.fields)
+    keep(told.listening(record for record in split(source, key, opened().read) if wanted(record)))
+    return Inspected("", told.records, as_it_lies=False, sample=told.sample, problem=told.problem)
+
+
 class _Told:
     """Counts records on their way, looks at some, and notes why the first of those that are not whole is not."""
 

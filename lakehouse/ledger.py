@@ -8,7 +8,7 @@ Does not belong here: reading records, or what a batch publishes.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import UTC, datetime, timedelta
@@ -21,7 +21,7 @@ import orjson
 
 from lakehouse import failpoints
 from lakehouse.drift import Sample
-from lakehouse.landing import Inspected, inspect, tenant_of
+from lakehouse.landing import Inspected, inspect, inspect_some, tenant_of
 from lakehouse.ops.store import OpsReader, OpsWriter, Reader
 from lakehouse.settings import Settings
 from lakehouse.sources import Source
@@ -34,6 +34,8 @@ BATCHES_PREFIX = "ctl/batches"
 MAX_BATCH_BYTES = 8 * 1024**3
 INSPECTORS = 4
 GONE_BEFORE_EXPIRY = "the object was gone or held other content when its time came"
+ONLY_WAITING_ROWS = "only rows of it that were in quarantine"
+"""Reason of files in a batch that takes up rejected rows: the batch that read the whole file tells whether all of it is in a table."""
 
 LATEST_STATES = """
 select * exclude (newest) from (
@@ -66,6 +68,7 @@ class BatchFile:
     Args:
         as_it_lies: whether Spark reads the landed file; otherwise it reads the copy of its records (lakehouse.split_copies).
         problem: why not all of the file can be read, or kept in a table.
+        copied_for: batch that the copy is for, where it has only some of the records.
     """
 
     path: str
@@ -78,6 +81,11 @@ class BatchFile:
     records: int
     as_it_lies: bool = False
     problem: str | None = None
+    copied_for: str = ""
+
+    def copy_in(self, source: str) -> str:
+        """Where the copy of its records is, in the lake bucket."""
+        return key_of_copy(source, self.path, f"{self.etag}{self.copied_for}")
 
 
 BATCH_FILE_FIELDS = frozenset(f.name for f in fields(BatchFile))
@@ -92,14 +100,33 @@ class Release:
 
 
 @dataclass(frozen=True)
+class Reprocess:
+    """What a batch takes out of quarantine: rejected rows of earlier batches, as far as they pass now.
+
+    Args:
+        batches: that they are from; all batches of the source where empty, in what is asked for, never in what a batch takes.
+        tenant_id, reason, layer: only rows of this tenant, with this reason among theirs, that this layer kept out; None for all.
+    """
+
+    batches: tuple[str, ...] = ()
+    tenant_id: str | None = None
+    reason: str | None = None
+    layer: str | None = None
+
+
+Waiting = Release | Reprocess
+"""Which rows that wait in quarantine."""
+
+
+@dataclass(frozen=True)
 class Batch:
-    """Files, or a held-back slice, that are published together and once.
+    """Files, or rows that wait in quarantine, that are published together and once.
 
     Args:
         batch_id: `<source>-<number>`; also the Delta transaction id of all its writes.
         created_at: when it was claimed (UTC); rows carry it as their time of ingestion, on every attempt alike.
-        files: what it reads; for a release, the files that the held rows came from, with the counts of those rows.
-        release: what it takes out of quarantine instead of reading files.
+        files: what it reads; of what waits in quarantine the files that bronze's rows came from, with their counts, and silver's, with 0.
+        release, reprocess: what it takes out of quarantine instead of reading files.
         samples: of each tenant, the fields of some of the records.
     """
 
@@ -109,6 +136,12 @@ class Batch:
     files: tuple[BatchFile, ...]
     release: Release | None = None
     samples: Mapping[str, Sample] = field(default_factory=dict)
+    reprocess: Reprocess | None = None
+
+    @property
+    def takes_out(self) -> Waiting | None:
+        """What it takes out of quarantine; None where it reads files."""
+        return self.release or self.reprocess
 
     @property
     def records(self) -> int:
@@ -144,7 +177,12 @@ class Batch:
             ),
             release=Release(**read["release"]) if read["release"] else None,
             samples={tenant: Sample(**sample) for tenant, sample in read.get("samples", {}).items()},
+            reprocess=_reprocess(read.get("reprocess")),
         )
+
+
+def _reprocess(read: Mapping[str, Any] | None) -> Reprocess | None:
+    return Reprocess(**{**read, "batches": tuple(read["batches"])}) if read else None
 
 
 @dataclass(frozen=True)
@@ -172,7 +210,7 @@ class Standing:
     silver_waits: bool
 
 
-def standings(settings: Settings, sources: Collection[Source], reader: OpsReader, writer: OpsWriter) -> dict[str, Standing]:
+def standings(settings: Settings, sources: Collection[Source], reader: OpsReader) -> dict[str, Standing]:
     """Where each source stands, by name: one query and one listing for all of them, since most have nothing to do most of the time.
 
     Raises InfrastructureError when the store does not answer.
@@ -182,15 +220,16 @@ def standings(settings: Settings, sources: Collection[Source], reader: OpsReader
     for row in reader.rows(LATEST_STATES, [names]):
         rows[row["source"]].append(row)
     known = {(row["path"], row["etag"]) for found in rows.values() for row in found if not _was_lost(row)}
-    landed = list_objects(s3_client(settings), settings.landing_bucket)
+    client = s3_client(settings)
+    landed = list_objects(client, settings.landing_bucket)
     new = {found.key.partition("/")[0] for found in landed if (found.key, found.etag) not in known}
     standing: dict[str, Standing] = {}
     for source in sources:
         states = {row["state"] for row in rows[source.name]}
-        # Of a release that was claimed and not recorded only its object tells; a source that never held anything back has none.
-        may_release = any(row["held_back"] for row in rows[source.name])
+        # Of what was claimed out of quarantine and not recorded only its object tells; most sources never kept anything out.
+        may_wait = any(row["held_back"] or row["quarantined"] for row in rows[source.name])
         waits = source.name in new or State.CLAIMED in states
-        waits = waits or (may_release and bool(Ledger(settings, source, reader, writer).unfinished()))
+        waits = waits or (may_wait and bool(_not_in(rows[source.name], settings, source.name, client)))
         standing[source.name] = Standing(waits, State.BRONZE in states)
     return standing
 
@@ -255,14 +294,24 @@ class Ledger:
             if batch := self._put(number, files, None, samples):
                 return batch
 
-    def claim_release(self, release: Release, held: Mapping[str, int]) -> Batch | None:
-        """Claim the release of a held-back slice, given its rows per file. Returns None where it holds nothing."""
-        of = self.batch(release.batch_id)
-        files = [replace(of.by_path[path], records=rows) for path, rows in sorted(held.items())]
-        while files:
-            if batch := self._put(self._next_number(), files, release):
+    def claim_waiting(self, wanted: Waiting, look: Callable[[], Sequence[BatchFile]]) -> Batch | None:
+        """Claim rows that wait in quarantine as a new batch. Returns None where none do.
+
+        A batch that takes rows out and is not finished is returned instead: it comes first, so that no two take out the same rows.
+
+        Args:
+            look: tells the files that the wanted rows are from, with their numbers. It is called after the number of the batch was
+                taken: who took out some of the rows meanwhile has taken the number away.
+        """
+        while True:
+            number = self._next_number()
+            if earlier := next((b for b in self.unfinished() if b.takes_out), None):
+                return earlier
+            files = look()
+            if not files:
+                return None
+            if batch := self._put(number, files, wanted):
                 return batch
-        return None
 
     def unfinished(self) -> list[Batch]:
         """Batches that bronze has not recorded as published yet, oldest first."""
@@ -344,7 +393,7 @@ class Ledger:
 
     @property
     def _prefix(self) -> str:
-        return f"{BATCHES_PREFIX}/{self._source.name}/"
+        return _prefix_of(self._source.name)
 
     def _latest(self) -> list[dict[str, Any]]:
         return self._reader.rows(LATEST_STATES, [[self._source.name]])
@@ -354,9 +403,7 @@ class Ledger:
 
     def _unrecorded(self) -> list[Batch]:
         """Batches whose claiming process died before it told the ledger."""
-        last = max((row["batch_id"] for row in self._latest() if row["batch_id"]), default="")
-        after = f"{self._prefix}{last.rsplit('-', 1)[1]}.json" if last else ""
-        found = list_objects(self._client, self._settings.lake_bucket, self._prefix, after=after)
+        found = _not_in(self._latest(), self._settings, self._source.name, self._client)
         return [Batch.from_json(self._client.get_object(Bucket=self._settings.lake_bucket, Key=o.key)["Body"].read()) for o in found]
 
     def _record_claims(self, batches: Iterable[Batch]) -> None:
@@ -371,10 +418,18 @@ class Ledger:
         return int(last.rsplit("-", 1)[1]) + 1
 
     def _put(
-        self, number: int, files: Sequence[BatchFile], release: Release | None, samples: Mapping[str, Sample] | None = None
+        self, number: int, files: Sequence[BatchFile], waiting: Waiting | None, samples: Mapping[str, Sample] | None = None
     ) -> Batch | None:
         """Put the batch of that number; None where another process has taken it, and perhaps the files."""
-        batch = Batch(f"{self._source.name}-{number:010d}", self._source.name, datetime.now(UTC), tuple(files), release, samples or {})
+        batch = Batch(
+            f"{self._source.name}-{number:010d}",
+            self._source.name,
+            datetime.now(UTC),
+            tuple(files),
+            waiting if isinstance(waiting, Release) else None,
+            samples or {},
+            waiting if isinstance(waiting, Reprocess) else None,
+        )
         if not put_if_absent(self._client, self._settings.lake_bucket, f"{self._prefix}{number:010d}.json", batch.to_json()):
             return None
         self._record_claims([batch])
@@ -403,14 +458,19 @@ class Ledger:
         return files, samples, aside
 
     def _inspect(self, found: StoredObject) -> Inspected:
-        return inspect(self._source, found.key, lambda: self._opened(found.key), partial(self._put_copy, found.key, found.etag))
+        return inspect(
+            self._source,
+            found.key,
+            lambda: self._opened(found.key),
+            partial(self._put_copy, found.key, key_of_copy(self._source.name, found.key, found.etag)),
+        )
 
     def _opened(self, key: str) -> IO[bytes]:
         body: IO[bytes] = self._client.get_object(Bucket=self._settings.landing_bucket, Key=key)["Body"]
         return body
 
-    def _put_copy(self, path: str, etag: str, records: Iterable[Record]) -> None:
-        put_copy(self._settings, self._source.name, path, etag, records)
+    def _put_copy(self, path: str, key: str, records: Iterable[Record]) -> None:
+        put_copy(self._settings, path, key, records)
 
     def restore_copies(self, batch: Batch) -> None:
         """Make the copies of a batch's files anew that are no longer there."""
@@ -418,27 +478,69 @@ class Ledger:
         missing = wanted.keys() - copies_of(self._settings, self._source.name) if wanted else ()
         for key in missing:
             file = wanted[key]
-            self._put_copy(file.path, file.etag, split(self._source, file.path, self._opened(file.path).read))
+            self._put_copy(file.path, key, split(self._source, file.path, self._opened(file.path).read))
+
+    def readable_again(self, files: Collection[BatchFile]) -> frozenset[str]:
+        """Paths of those files that still lie in the landing bucket as they were claimed.
+
+        Where records are known by their place only, those of which bronze has rows are left out: split otherwise, a record might be
+        another one's.
+        """
+        now = self._landed_now(f.path for f in files)
+        has_rows = set() if self._source.event_id else {(r["path"], r["sha256"]) for r in self._latest() if r["published"]}
+        return frozenset(f.path for f in files if now.get(f.path) == f.etag and (f.path, f.sha256) not in has_rows)
+
+    def read_again(self, batch: Batch, file: BatchFile, places: Collection[int], onwards: int | None) -> tuple[BatchFile, Sample]:
+        """Split a landed file once more and put a copy of some of its records, for a batch that takes rows out of quarantine.
+
+        Args:
+            places: of the records that are wanted.
+            onwards: all records from this place on are wanted too, where it is given.
+
+        Returns: the file as the batch reads it, with the number of these records, and a sample of them.
+        """
+        some = replace(file, as_it_lies=False, copied_for=batch.batch_id)
+        wanted = frozenset(places)
+        seen = inspect_some(
+            self._source,
+            file.path,
+            lambda: self._opened(file.path),
+            partial(self._put_copy, file.path, self._copy(some)),
+            lambda record: record.row in wanted or (onwards is not None and record.row >= onwards),
+        )
+        return replace(some, records=seen.records, problem=seen.problem), seen.sample
 
     def remove_copies(self, batch: Batch) -> None:
         """Remove the copies of a batch that has been read."""
         remove_copies(self._settings, (self._copy(file) for file in batch.files if not file.as_it_lies))
 
     def _copy(self, file: BatchFile) -> str:
-        return key_of_copy(self._source.name, file.path, file.etag)
+        return file.copy_in(self._source.name)
 
     def _row(
         self, file: BatchFile, batch: Batch | None, state: State, counts: FileCounts | None, reason: str | None = None
     ) -> dict[str, Any]:
-        facts = {k: v for k, v in asdict(file).items() if k not in ("as_it_lies", "problem")}
+        facts = {k: v for k, v in asdict(file).items() if k not in ("as_it_lies", "problem", "copied_for")}
+        waits = ONLY_WAITING_ROWS if batch and batch.reprocess else None
         return {
             **facts,
             "source": self._source.name,
             "batch_id": batch.batch_id if batch else None,
             "state": state.value,
-            "reason": reason or file.problem,
+            "reason": reason or file.problem or waits,
             **(asdict(counts) if counts else {}),
         }
+
+
+def _prefix_of(source: str) -> str:
+    return f"{BATCHES_PREFIX}/{source}/"
+
+
+def _not_in(known: Iterable[Mapping[str, Any]], settings: Settings, source: str, client: Any) -> list[StoredObject]:
+    """Objects of the batches of a source that were claimed after the last one that its ledger's rows tell."""
+    last = max((row["batch_id"] for row in known if row["batch_id"]), default="")
+    after = f"{_prefix_of(source)}{last.rsplit('-', 1)[1]}.json" if last else ""
+    return list(list_objects(client, settings.lake_bucket, _prefix_of(source), after=after))
 
 
 def _up_to(pending: Sequence[StoredObject], size: int) -> list[StoredObject]:

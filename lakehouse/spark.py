@@ -42,13 +42,14 @@ CONNECT_RETRIES = 4
 """With waits that grow to some seconds; the client's own default asks a dead server for ten minutes."""
 GONE = ("UNAVAILABLE", "Connection refused", "INVALID_HANDLE", "Socket closed", "failed to connect", "session_closed", "CANCELLED")
 METASTORE_ERRORS = ("HiveException", "MetaException", "TTransportException", "Could not connect to meta store")
+RACE_LOST = "another run wrote the table at the same time"
 BEHIND_SPARK: Mapping[str, tuple[str, ...]] = {
     "the metastore did not answer": METASTORE_ERRORS,
     "the store did not answer": (
         "AWSClientIOException", "SdkClientException", "NoHttpResponse", "ConnectException", "UnknownHostException",
         "Unable to execute HTTP request", "AWSServiceIOException", "AWSStatus500Exception", "AWSServiceThrottledException",
     ),
-    "another run wrote the table at the same time": ("DELTA_CONCURRENT_", "DELTA_METADATA_CHANGED", "ConcurrentTransactionException"),
+    RACE_LOST: ("DELTA_CONCURRENT_", "DELTA_METADATA_CHANGED", "ConcurrentTransactionException"),
 }  # fmt: skip
 """What a step that Spark could not finish is waiting for, and the words in Spark's errors that tell it."""
 
@@ -241,6 +242,11 @@ def what_is_missing(error: BaseException) -> str | None:
         if any(isinstance(e, PySparkException) and _names(e, words) for e in _chain(error)):
             return subject
     return None
+
+
+def is_race_lost(error: BaseException) -> bool:
+    """Whether a commit was refused since another one was made meanwhile."""
+    return what_is_missing(error) == RACE_LOST
 
 
 def _names(error: BaseException, words: Iterable[str]) -> bool:

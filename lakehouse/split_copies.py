@@ -30,14 +30,14 @@ def key_of_copy(source: str, path: str, etag: str) -> str:
     return f"{PREFIX}/{source}/{hashlib.sha256(f'{etag} {path}'.encode()).hexdigest()}.parquet"
 
 
-def put_copy(settings: Settings, source: str, path: str, etag: str, records: Iterable[Record]) -> None:
-    """Write the records of a landed file, in the place of an earlier copy."""
+def put_copy(settings: Settings, path: str, key: str, records: Iterable[Record]) -> None:
+    """Write records of a landed file under a key, in the place of an earlier copy."""
     with tempfile.TemporaryFile() as file:
         with pq.ParquetWriter(file, SCHEMA, compression="zstd", use_dictionary=["path", "problem"]) as writer:
             for group in _groups(records):
                 writer.write_table(_as_table(settings.landing_uri(path), group))
         file.seek(0)
-        s3_client(settings).upload_fileobj(file, settings.lake_bucket, key_of_copy(source, path, etag))
+        s3_client(settings).upload_fileobj(file, settings.lake_bucket, key)
 
 
 def copies_of(settings: Settings, source: str) -> set[str]:

@@ -14,14 +14,13 @@ from jobs.aggregate import aggregate
 from jobs.catalog import ensure_catalog
 from jobs.context import Context
 from jobs.ingest import ingest
-from jobs.ingest import release as release_bronze
 from jobs.refine import refine
-from jobs.refine import release as release_silver
+from jobs.release import release, reprocess
 from lakehouse.delta import DeltaLog
-from lakehouse.ledger import Release
+from lakehouse.ledger import Batch, Release, Reprocess
 from lakehouse.ops.runs import Run
 from lakehouse.settings import Settings
-from lakehouse.sources import spark_tables
+from lakehouse.sources import Source, spark_tables
 from lakehouse.store import s3_client
 from lakehouse.tables import TABLES
 
@@ -94,10 +93,16 @@ class TestLake:
 
     def release(self, batch_id: str, tenant: str, source: str = SOURCE) -> None:
         """Release a held-back slice, as the release job does."""
-        declared, wanted = self.context.sources[source], Release(batch_id, tenant)
-        release_bronze(self.context, declared, wanted)
-        release_silver(self.context, declared, wanted)
+        declared = self.context.sources[source]
+        release(self.context, declared, Release(batch_id, tenant))
         refine(self.context, declared)
+
+    def reprocess(self, mended: Source, asked: Reprocess, context: Context | None = None) -> list[Batch]:
+        """Take up rejected rows under a mended declaration, as the job does."""
+        context = context or self.new_run()
+        batches = reprocess(context, mended, asked)
+        refine(context, mended)
+        return batches
 
     def rows(self, sql: str) -> list[dict[str, Any]]:
         """Rows of a Spark SQL query."""

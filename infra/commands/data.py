@@ -1,4 +1,4 @@
-"""`land`, `run`, `runs`, `release`, `rebuild`: bring data in, have it processed, see what became of it.
+"""`land`, `run`, `runs`, `rebuild`: bring data in, have it processed, see what became of it.
 
 Does not belong here: processing anything.
 """
@@ -62,14 +62,13 @@ COUNTS = (
 )
 ALWAYS_SHOWN = ("rows_read", "rows_inserted")
 
-BATCH_TENANTS = "select distinct tenant_id from ctl.files where batch_id = ?"
 EVENTS_TABLE = "silver.auth_events"
 DAYS = "write --days 2026-06-01..2026-06-30"
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
-    for command in (land, run, runs, release, rebuild):
+    for command in (land, run, runs, rebuild):
         app.command()(command)
 
 
@@ -81,7 +80,7 @@ def land(
     as_json: AsJson = False,
 ) -> None:
     """Put files into the landing bucket, where the sensor finds them within seconds."""
-    landed = land_files(settings(), _source(source), files, tenant, day.date() if day else datetime.now(UTC).date())
+    landed = land_files(settings(), source_named(source), files, tenant, day.date() if day else datetime.now(UTC).date())
     _tell_of_new_tenant(tenant)
     if as_json:
         print_json([{"key": key, "new": new} for key, new in landed.items()])
@@ -110,7 +109,7 @@ def run(
     """Pull from databases, take in what has landed and bring the tables up to date, through Dagster; waits and says what came of it."""
     selection = [] if days else _selection(source, select)
     failed = None if days else _pull_first(selection)
-    _finish(_launch(source, days, selection), as_json)
+    finish(_launch(source, days, selection), as_json)
     if failed:
         raise failed
 
@@ -126,13 +125,19 @@ def _pull_first(selection: list[str]) -> LakehouseError | None:
     return None
 
 
-def _finish(launched: Launched, as_json: bool) -> None:
+def finish(launched: Launched, as_json: bool) -> None:
     """Wait for a run and show what came of it. Raises the error that its failure is."""
+    steps, error = outcome_of(launched, as_json)
+    _show_run(launched.run_id, steps, as_json)
+    if error:
+        raise error
+
+
+def outcome_of(launched: Launched, as_json: bool) -> tuple[list[dict[str, Any]], LakehouseError | None]:
+    """The steps of a run that was waited for, and the error that its failure is."""
     succeeded = wait(settings(), launched, Console(stderr=True, quiet=as_json), shown_as=f"run {launched.run_id}")
     steps = steps_of(settings(), launched.run_id)
-    _show_run(launched.run_id, steps, as_json)
-    if not succeeded:
-        raise failure(settings(), launched, steps)
+    return steps, None if succeeded else failure(settings(), launched, steps)
 
 
 def _launch(source: str | None, days: str | None, selection: list[str]) -> Launched:
@@ -140,7 +145,7 @@ def _launch(source: str | None, days: str | None, selection: list[str]) -> Launc
         first, last = _days(days)
         if source is None:
             raise ConfigurationError("a backfill needs a source", next_step="add --source NAME")
-        if (table := _source(source).silver.table) != EVENTS_TABLE:
+        if (table := source_named(source).silver.table) != EVENTS_TABLE:
             raise ConfigurationError(
                 f"{source} maps to {table}, whose rows belong to no day", next_step="leave --days out, or give a source of events"
             )
@@ -157,7 +162,7 @@ def _selection(source: str | None, select: str | None) -> list[str]:
             raise ConfigurationError(f"there are no tables {', '.join(unknown)}", next_step=f"use some of {', '.join(sorted(known))}")
         return asked
     if source:
-        found = _source(source)
+        found = source_named(source)
         gold = [t.name for t in TABLES.values() if t.layer == "gold"] if found.silver.table == EVENTS_TABLE else []
         return [found.bronze.name, found.silver.table, *gold]
     return []
@@ -178,7 +183,8 @@ def _day(text: str) -> date:
         raise ConfigurationError(f"{text!r} is no day", next_step=DAYS) from error
 
 
-def _source(name: str) -> Source:
+def source_named(name: str) -> Source:
+    """A declared source. Raises ConfigurationError where there is none of that name."""
     sources = load_sources(settings())
     if name not in sources:
         raise ConfigurationError(f"there is no source {name!r}", next_step=f"use one of {', '.join(sources)}")
@@ -239,26 +245,6 @@ def runs(
         started = f"{row['started_at']:%Y-%m-%d %H:%M}" if row["started_at"] else ""
         shown.add_row(row["run_id"][:SHORT_ID], started, row["started_by"], in_words(row["status"]), *numbers)
     answers().print(shown if found else "No run yet. Next: `lakehouse run`")
-
-
-def release(
-    batch: Annotated[str, typer.Argument(help="Batch that was held back, as in bronze.quarantine.")],
-    tenant: Annotated[str, typer.Option(help="Tenant whose slice to publish.")],
-    as_json: AsJson = False,
-) -> None:
-    """Publish the slice of a batch that a threshold had held back."""
-    source = _source_of_batch(batch, tenant)
-    config = {"ops": {"publish_held_back": {"config": {"source": source.name, "batch_id": batch, "tenant_id": tenant}}}}
-    _finish(launch(settings(), "release", config=config), as_json)
-
-
-def _source_of_batch(batch: str, tenant: str) -> Source:
-    tenants = [row["tenant_id"] for row in OpsReader(settings()).rows(BATCH_TENANTS, [batch])]
-    if not tenants:
-        raise ConfigurationError(f"there is no batch {batch!r}", next_step="take it from _batch_id in bronze.quarantine: <source>-<number>")
-    if tenant not in tenants:
-        raise ConfigurationError(f"batch {batch} holds nothing of tenant {tenant!r}", next_step=f"use one of {', '.join(sorted(tenants))}")
-    return _source(batch.rsplit("-", 1)[0])
 
 
 def rebuild(as_json: AsJson = False) -> None:

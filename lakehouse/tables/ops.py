@@ -322,7 +322,8 @@ FILES = Table(
         _rows("quarantined", "Rows quarantined by bronze."),
         _rows("duplicate", "Rows that bronze had already."),
         _rows("held_back", "Rows held back by bronze."),
-        Column("reason", "string", "Why it was rejected, cannot be read as a whole, or could not be removed when it expired."),
+        Column("reason", "string", "Why it was rejected, cannot be read as a whole, or could not be removed when it expired; "
+               "or that its batch took up only rows of it that were in quarantine."),
         RECORDED_AT,
         RECORDED_DATE,
     ),

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from io import BytesIO
 
+import pyarrow.parquet as pq
 import pytest
 
 from lakehouse import ledger as ledger_module
-from lakehouse.ledger import Batch, FileCounts, Ledger, Release, State, standings
+from lakehouse.ledger import Batch, BatchFile, FileCounts, Ledger, Release, Reprocess, State, standings
 from lakehouse.ops.store import OpsReader, OpsWriter
 from lakehouse.settings import Settings
 from lakehouse.sources import load_sources
@@ -166,7 +168,7 @@ def test_a_batch_takes_files_up_to_its_size_and_at_least_one(settings: Settings,
 
 
 def standing(settings: Settings) -> tuple[bool, bool]:
-    found = standings(settings, load_sources(settings).values(), OpsReader(settings), OpsWriter(settings))
+    found = standings(settings, load_sources(settings).values(), OpsReader(settings))
     assert [name for name, one in found.items() if name != SOURCE and (one.bronze_waits or one.silver_waits)] == []
     return found[SOURCE].bronze_waits, found[SOURCE].silver_waits
 
@@ -185,5 +187,72 @@ def test_a_source_waits_from_the_landing_of_a_file_until_silver_has_it(settings:
     assert standing(settings) == (False, True)
     ledger(settings).advance(batch, State.PUBLISHED)
     assert standing(settings) == (False, False)
-    assert dying.claim_release(Release(batch.batch_id, "acme"), {key: 1}) is not None
+    assert dying.claim_waiting(Release(batch.batch_id, "acme"), lambda: batch.files) is not None
     assert standing(settings) == (True, False)
+
+
+def published(settings: Settings, name: str, counts: FileCounts) -> Batch:
+    """A batch of one file that has gone through bronze and silver."""
+    key = land(settings, name, f'{{"file": "{name}"}}\n'.encode())
+    batch = ledger(settings).claim()
+    assert batch
+    ledger(settings).record(batch, State.BRONZE, {key: counts})
+    ledger(settings).advance(batch, State.PUBLISHED)
+    return batch
+
+
+def test_of_racing_claims_of_the_same_rows_one_gets_them_and_the_others_get_to_finish_it(settings: Settings) -> None:
+    batch = published(settings, "a.jsonl", FileCounts(quarantined=1))
+    wanted = Reprocess((batch.batch_id,))
+    with ThreadPoolExecutor(4) as pool:
+        claimed = list(pool.map(lambda _: ledger(settings).claim_waiting(wanted, lambda: batch.files), range(4)))
+    assert len({one.batch_id for one in claimed if one}) == 1
+    assert [one.takes_out for one in ledger(settings).unfinished()] == [wanted]
+
+
+def test_rows_are_looked_at_after_the_number_was_taken_so_that_who_took_them_meanwhile_is_seen(settings: Settings) -> None:
+    batch = published(settings, "a.jsonl", FileCounts(quarantined=1))
+    wanted = Reprocess((batch.batch_id,))
+    left = list(batch.files)
+
+    def look() -> list[BatchFile]:
+        found = list(left)
+        if left:
+            other = ledger(settings).claim_waiting(wanted, lambda: found)
+            assert other
+            ledger(settings).record(other, State.BRONZE, {found[0].path: FileCounts(published=1)})
+            left.clear()
+        return found
+
+    assert ledger(settings).claim_waiting(wanted, look) is None
+
+
+def test_a_batch_that_took_up_rejected_rows_does_not_have_a_file_expire_of_which_others_are_held_back(settings: Settings) -> None:
+    whole = published(settings, "a.jsonl", FileCounts(quarantined=1, held_back=1))
+    book = ledger(settings)
+    again = book.claim_waiting(Reprocess((whole.batch_id,)), lambda: whole.files)
+    assert again
+    book.record(again, State.BRONZE, {whole.files[0].path: FileCounts(published=1)})
+    book.advance(again, State.PUBLISHED)
+    assert ledger(settings).expire(LATER) == 0
+
+
+def test_a_file_is_read_again_as_it_was_claimed_only_and_by_place_only_where_nothing_of_it_is_published(settings: Settings) -> None:
+    book = ledger(settings)
+    batches = [published(settings, name, FileCounts(published=n)) for n, name in enumerate(("a.jsonl", "b.jsonl", "c.jsonl"))]
+    files = [file for batch in batches for file in batch.files]
+    land(settings, "c.jsonl", b"other")
+    assert book.readable_again(files) == {files[0].path, files[1].path}
+    by_place = load_sources(settings)[SOURCE].model_copy(update={"event_id": None})
+    assert Ledger(settings, by_place, OpsReader(settings), OpsWriter(settings)).readable_again(files) == {files[0].path}
+
+
+def test_of_a_file_that_is_read_again_only_the_wanted_places_are_copied(settings: Settings) -> None:
+    land(settings, "a.jsonl", b"1\n2\n3\n4\n5\n")
+    book = ledger(settings)
+    batch = book.claim()
+    assert batch
+    read, _ = book.read_again(batch, batch.files[0], [2], 4)
+    assert (read.records, read.as_it_lies) == (3, False)
+    copy = s3_client(settings).get_object(Bucket=settings.lake_bucket, Key=read.copy_in(SOURCE))["Body"].read()
+    assert pq.read_table(BytesIO(copy)).column("row").to_pylist() == [2, 4, 5]

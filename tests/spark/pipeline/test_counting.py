@@ -22,7 +22,7 @@ from lakehouse.ledger import Batch, BatchFile
 from lakehouse.settings import Settings
 from lakehouse.sources import Format, Source
 from lakehouse.spark import checkpoint
-from lakehouse.split_copies import put_copy
+from lakehouse.split_copies import key_of_copy, put_copy
 from lakehouse.store import s3_client
 
 TENANT = "counting"
@@ -86,7 +86,7 @@ class Landing:
 
     def _put(self, source: Source, key: str, body: bytes) -> BatchFile:
         self._client.put_object(Bucket=self._settings.landing_bucket, Key=key, Body=body)
-        seen = inspect(source, key, lambda: BytesIO(body), partial(put_copy, self._settings, source.name, key, "etag"))
+        seen = inspect(source, key, lambda: BytesIO(body), partial(put_copy, self._settings, key, key_of_copy(source.name, key, "etag")))
         return BatchFile(key, seen.sha256, "etag", len(body), NOW, NOW, TENANT, seen.records, seen.as_it_lies, seen.problem)
 
     def staged(self, source: Source, batch: Batch) -> DataFrame:

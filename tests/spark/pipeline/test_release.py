@@ -6,10 +6,10 @@ from collections.abc import Callable
 
 import pytest
 
-from jobs.ingest import release
+from jobs.release import release
 from lakehouse import failpoints
 from lakehouse.errors import DataError
-from lakehouse.ledger import Ledger, Release
+from lakehouse.ledger import BatchFile, Ledger, Release
 from tests.lake import SOURCE, TestLake, event
 
 BROKEN = "{broken"
@@ -35,30 +35,37 @@ def break_off_at(monkeypatch: pytest.MonkeyPatch, point: str) -> None:
 
 
 def after_the_claim(lake: TestLake, wanted: Release, monkeypatch: pytest.MonkeyPatch) -> None:
-    claim = Ledger.claim_release
+    claim = Ledger.claim_waiting
 
-    def claim_and_die(self: Ledger, asked: Release, held: dict[str, int]) -> None:
-        claim(self, asked, held)
+    def claim_and_die(self: Ledger, asked: Release, look: Callable[[], list[BatchFile]]) -> None:
+        claim(self, asked, look)
         raise Killed
 
-    monkeypatch.setattr(Ledger, "claim_release", claim_and_die)
+    monkeypatch.setattr(Ledger, "claim_waiting", claim_and_die)
 
 
 def before_the_commit(lake: TestLake, wanted: Release, monkeypatch: pytest.MonkeyPatch) -> None:
     break_off_at(monkeypatch, failpoints.STAGED)
 
 
-def before_the_record(lake: TestLake, wanted: Release, monkeypatch: pytest.MonkeyPatch) -> None:
+def before_the_rows_leave(lake: TestLake, wanted: Release, monkeypatch: pytest.MonkeyPatch) -> None:
     break_off_at(monkeypatch, failpoints.PUBLISHED)
+
+
+def before_the_record(lake: TestLake, wanted: Release, monkeypatch: pytest.MonkeyPatch) -> None:
+    break_off_at(monkeypatch, failpoints.TAKEN_OUT)
 
 
 def before_the_record_of_duplicates(lake: TestLake, wanted: Release, monkeypatch: pytest.MonkeyPatch) -> None:
     lake.land(wanted.tenant_id, "clean.jsonl", [event(n, wanted.tenant_id) for n in range(15)])
     lake.run(gold=False)
-    break_off_at(monkeypatch, failpoints.PUBLISHED)
+    break_off_at(monkeypatch, failpoints.TAKEN_OUT)
 
 
-@pytest.mark.parametrize("breaks", [after_the_claim, before_the_commit, before_the_record, before_the_record_of_duplicates])
+BREAKS = (after_the_claim, before_the_commit, before_the_rows_leave, before_the_record, before_the_record_of_duplicates)
+
+
+@pytest.mark.parametrize("breaks", BREAKS)
 def test_a_release_that_was_broken_off_is_finished_by_the_next_one(
     lake: TestLake, monkeypatch: pytest.MonkeyPatch, breaks: Callable[[TestLake, Release, pytest.MonkeyPatch], None]
 ) -> None:
@@ -78,8 +85,8 @@ def test_nothing_is_released_twice_or_of_a_batch_that_is_none(lake: TestLake) ->
     source = lake.context.sources[SOURCE]
     wanted = hold(lake, "onlyonce")
     lake.release(wanted.batch_id, "onlyonce")
-    assert release(lake.context, source, wanted) is None
-    assert release(lake.context, source, Release(f"{SOURCE}-9999999999", "onlyonce")) is None
+    assert release(lake.context, source, wanted) == []
+    assert release(lake.context, source, Release(f"{SOURCE}-9999999999", "onlyonce")) == []
 
 
 def test_a_batch_that_cannot_be_published_holds_up_no_other(lake: TestLake, monkeypatch: pytest.MonkeyPatch) -> None:
