@@ -49,7 +49,7 @@ def waiting_assets(sources: dict[str, Source]) -> list[dg.AssetKey]:
 
     A table that has failed time after time is left out until its pause is over, so that it does not hold up the others.
     """
-    reader = OpsReader(settings())
+    reader, host = OpsReader(settings()), this_host(settings().home)
     pausing = failing_pairs(reader, datetime.now(UTC))
     bronze: set[str] = set()
     silver: set[str] = set()
@@ -64,9 +64,7 @@ def waiting_assets(sources: dict[str, Source]) -> list[dg.AssetKey]:
     moving, logs, told = set(silver), DeltaLogs(settings()), told_inputs(reader)
     for declared in gold:
         is_due = moving & set(declared.inputs) or is_behind(logs, declared)
-        if is_due or untold_commit(
-            reader, this_host(settings().home), None, logs[declared], declared, taken_in(settings(), declared), told
-        ):
+        if is_due or untold_commit(reader, host, None, logs[declared], declared, taken_in(settings(), declared), told):
             moving.add(declared.name)
     return [key_of(name) for name in (*sorted(bronze), *sorted(moving))]
 

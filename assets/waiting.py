@@ -18,14 +18,11 @@ from jobs.aggregate import aggregate
 from jobs.context import Context
 from jobs.refine import refine
 from jobs.release import release, reprocess
+from lakehouse.dagster_api import CHOICES, RELEASE, REPROCESS
 from lakehouse.errors import ConfigurationError
 from lakehouse.ledger import Batch, Release, Reprocess
 from lakehouse.sources import Source
 from lakehouse.tables import TABLES, Table, table
-
-RELEASE, REPROCESS = "release", "reprocess"
-CHOICES = {RELEASE: "held_back", REPROCESS: "rejected"}
-"""The step of each job that is told, as its configuration, which rows it is about."""
 
 
 class HeldBack(dg.Config):
@@ -47,11 +44,6 @@ class Rejected(dg.Config):
 
 
 CONFIGS: Mapping[str, type[dg.Config]] = {RELEASE: HeldBack, REPROCESS: Rejected}
-
-
-def config_of(job: str, asked: Mapping[str, str | None]) -> dict[str, Any]:
-    """The run configuration of a job, given the values of its HeldBack or Rejected."""
-    return {"ops": {CHOICES[job]: {"config": {name: value for name, value in asked.items() if value is not None}}}}
 
 
 def waiting_jobs(sources: Mapping[str, Source]) -> list[dg.JobDefinition]:

@@ -13,7 +13,8 @@ import pytest
 from assets import waiting
 from assets.definitions import build
 from assets.resources import Lake
-from assets.waiting import RELEASE, REPROCESS, config_of, waiting_jobs
+from assets.waiting import waiting_jobs
+from lakehouse.dagster_api import RELEASE, REPROCESS, config_of
 from lakehouse.ledger import Release, Reprocess
 from lakehouse.settings import Settings
 from lakehouse.sources import Source, load_sources
