@@ -121,7 +121,7 @@ def _of_table(declared: Table, sla: Sla, facts: Facts, sources: Mapping[str, Sou
 
 
 def _of_time(declared: Table, sla: Sla, facts: Facts, fed_by: Sequence[Source]) -> Iterator[Evaluation]:
-    expected_of = {name: f"newest event within {_words(span)}" for name, span in _allowed(sla).items()}
+    expected_of = {name: f"newest event within {_words(span)}, and the time between files" for name, span in _allowed(sla).items()}
     if sla.complete_by:
         expected_of["complete_by"] = f"the day before complete by {sla.complete_by:%H:%M} UTC"
     rhythmic = [s for s in fed_by if s.expected_every_minutes]
@@ -131,7 +131,7 @@ def _of_time(declared: Table, sla: Sla, facts: Facts, fed_by: Sequence[Source]) 
         if not known:
             yield replace(unjudged, reason="no data yet" if rhythmic else "no source with a declared rhythm feeds it")
         elif promise == "fresh_within":
-            broken_at = max(known) + _allowed(sla)[promise]
+            broken_at = max(known) + _allowed(sla)[promise] + timedelta(minutes=max(s.expected_every_minutes or 0 for s in rhythmic))
             yield _timed(unjudged, sla, facts, max(known), broken_at if facts.now > broken_at else None)
         else:
             yield _timed(unjudged, sla, facts, min(known), _incomplete_since(sla, min(known), facts.now))

@@ -82,7 +82,7 @@ class Sla:
     """What is promised of a table, or of a source's bronze table, over 30 days.
 
     Args:
-        fresh_within_minutes: how old its newest event may be.
+        fresh_within_minutes: how old its newest event may be, beyond the time that its sources take between two files.
         complete_by: time of day (UTC) by which the day before has all its rows; None where no time is promised.
         success_rate: least share of attempts that succeed.
         check_pass_rate: least share of checks that pass.
