@@ -245,7 +245,9 @@ class Pull(Declared):
 class SourceSla(Declared):
     """What is promised of a source's rows in bronze, over 30 days."""
 
-    fresh_within_minutes: int | None = Field(default=None, ge=1, description="how old the newest event may be, beyond the time between two files")
+    fresh_within_minutes: int | None = Field(
+        default=None, ge=1, description="how old the newest event may be, beyond the time between two files"
+    )
     complete_by: Annotated[time, BeforeValidator(_clock)] | None = Field(
         default=None, description="HH:MM (UTC): by when the day before has all its rows"
     )

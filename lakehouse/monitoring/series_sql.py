@@ -25,7 +25,7 @@ from told group by pipeline, table_name, tenant_id, bucket_start, metric, dimens
 """Each measurement of each tenant and hour; a batch that was measured twice counts once."""
 
 HISTORY = _BY_BUCKET.format(back="29 days")
-RECENT = _BY_BUCKET.format(back="3 days")
+RECENT = _BY_BUCKET.format(back="2 days")
 NEWEST = """
 select count(*) as n, max(recorded_at) as at from ops.metrics
 where tenant_id is not null and recorded_at <= $1 and recorded_at > $1::timestamptz - interval 1 day
@@ -67,7 +67,7 @@ _WITH_PLATFORM = """
 BASELINE_VOLUMES = f"""
 create or replace table grace as
 select pipeline, table_name,
-       least(greatest(coalesce(quantile_cont(epoch(told_at) - epoch(hour) - 3600, 0.99), 0), 0), 2 * 86400) + 120 as grace_s
+       least(greatest(coalesce(quantile_cont(epoch(told_at) - epoch(hour) - 3600, 0.99), 0), 0), 0.9 * 86400) + 120 as grace_s
 from ({_COUNTS.format(source="history")}) where hour >= {{now}} - interval 14 days group by pipeline, table_name;
 
 create or replace table volumes as
@@ -252,7 +252,7 @@ within as (
     select h.pipeline, h.table_name, h.tenant_id, h.metric, h.dimension, w.window_h, any_value(n.newest) as newest,
            sum(k) as k, sum(h.n) as n, max(h.run_id) as run_id
     from hours as h join newest as n using (pipeline, table_name, tenant_id), (select unnest({{windows}}) as window_h) as w
-    where h.hour > n.newest - to_hours(w.window_h) and n.newest > {{now}} - interval 3 days
+    where h.hour > n.newest - to_hours(w.window_h) and n.newest > {{now}} - interval 1 day
     group by all
     having sum(h.n) >= {{least_seen}}
 ),

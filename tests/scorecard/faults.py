@@ -20,7 +20,7 @@ MINUTE = timedelta(minutes=1)
 BEFORE = HOUR
 """How long before a fault rounds begin to be held every minute."""
 AFTERWARDS = 4 * HOUR
-"""How long after a fault's end rounds are still held every minute, so that its resolution is seen."""
+"""How long after a fault's end rounds are still held, so that its resolution is seen."""
 FIRST_START, LAST_END = 2, 20
 """Hours of the day (UTC) between which faults lie, so that each is over when its day is."""
 
@@ -70,7 +70,7 @@ class Fault:
 
     @property
     def window(self) -> Window:
-        """When rounds are held every minute (UTC)."""
+        """From when until when its own run is watched (UTC)."""
         return self.begins.replace(minute=0, second=0, microsecond=0) - BEFORE, self.ends + AFTERWARDS
 
     def count(self, world: World, stream: Stream, hour: datetime, count: int) -> int:

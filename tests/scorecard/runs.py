@@ -15,7 +15,7 @@ from tests.scorecard.catalogue import faults_of
 from tests.scorecard.facts import Clock, FactStore, History
 from tests.scorecard.faults import Fault
 from tests.scorecard.pipeline import Pipeline
-from tests.scorecard.watch import ROUND, UNWATCHED_ROUND, Message, Watch, maker
+from tests.scorecard.watch import CLOSE_FOR, ROUND, UNWATCHED_ROUND, Message, Watch, maker
 from tests.scorecard.world import BEGIN, END, World
 from tests.scorecard.zscore import look_after
 
@@ -68,12 +68,12 @@ def live_healthy(
 
 
 def moments(faults: Sequence[Fault], begin: datetime, end: datetime) -> Iterator[datetime]:
-    """When rounds are held (UTC): each minute in the windows of faults, else every ten minutes."""
+    """When rounds are held (UTC): each minute where a fault will be young in its own run, else every half hour."""
     now = begin
     while now <= end:
         yield now
-        is_watched = any(first <= now < last for first, last in (fault.window for fault in faults))
-        now += ROUND if is_watched else UNWATCHED_ROUND - timedelta(minutes=now.minute % 10)
+        is_watched = any(fault.window[0] <= now < fault.begins + CLOSE_FOR for fault in faults)
+        now += ROUND if is_watched else UNWATCHED_ROUND - timedelta(minutes=now.minute % 30)
 
 
 def live_through(fault: Fault, healthy: Healthy, *, only_carrier: bool = False) -> Episode:

@@ -17,7 +17,11 @@ from tests.scorecard.pipeline import Pipeline
 from tests.scorecard.protocol import ChannelRefused, Detector, Make, Send
 
 ROUND = timedelta(minutes=1)
-UNWATCHED_ROUND = timedelta(minutes=10)
+COARSE_ROUND = timedelta(minutes=5)
+"""How often they are held once a fault is old; what is found then tells when it is over."""
+CLOSE_FOR = timedelta(hours=2)
+"""For so long after a fault's beginning rounds are a minute apart."""
+UNWATCHED_ROUND = timedelta(minutes=30)
 """How often rounds are held far from any fault."""
 CHANNELS = ("chat", "mail")
 SILENCE = timedelta(minutes=2)
@@ -132,9 +136,10 @@ class Watch:
             return
 
     def watch(self, begin: datetime, end: datetime) -> None:
-        """Hold a round every minute from one moment to another (UTC)."""
-        now = begin
+        """Hold rounds from one moment to another (UTC): each minute while the fault is young; later the switch is not looked at."""
+        now, close_until = begin, (self.fault.begins if self.fault else begin) + CLOSE_FOR
         while now < end:
             self.hold_round(now)
-            self.switch.look(now)
-            now += ROUND
+            if now < close_until:
+                self.switch.look(now)
+            now += ROUND if now < close_until else COARSE_ROUND
