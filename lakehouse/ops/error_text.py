@@ -24,7 +24,8 @@ QUOTED = re.compile(r"""(?:(?<!\w)['’]|["“”‘«`]).*(?:['’](?!\w)|["“
 """From the first quotation mark to the last: what is quoted may have some within. Where nothing closes it, all that follows."""
 QUOTED_TEXT = re.compile(r"""(?:(?<!\w)'|").*(?:'(?!\w)|")|(?:(?<!\w)'|").*""", re.DOTALL)
 """The same, less what is in back-ticks, in which Spark puts the names of columns and tables."""
-BRACED = re.compile(r"[{<].*[}>]|(?!\[Errno -?\d+\])\[.*\]", re.DOTALL)
+BRACED = re.compile(r"[{<].*[}>]|(?!\[Errno -?\d+\]|\[[A-Z][A-Z0-9]*_[A-Z0-9_.]*\])\[.*\]", re.DOTALL)
+"""What is in braces or brackets, but for numbers of the operating system and Spark's conditions, which a cause further in may have."""
 VALUES = re.compile(r"\S*@\S*|\d{6,}")
 """Addresses of people, and numbers that are longer than those of ports, lines and counts of tries."""
 QUOTES_UNMARKED = re.compile(r"(Value|Parser|Validation|Decode|Type|Overflow|InvalidOperation|ArrowInvalid)(Error)?$|DecodeError$|^Arrow")

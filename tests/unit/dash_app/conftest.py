@@ -112,6 +112,9 @@ def own_app(settings: Settings, own_reader: FakeReader, own_writer: FakeWriter, 
 
 
 @pytest.fixture
-def own_client(own_app: Dash) -> FlaskClient:
+def own_client(own_app: Dash, own_reader: FakeReader, own_writer: FakeWriter) -> FlaskClient:
     """A browser that has signed in to the app of the test's own."""
-    return signed_in(own_app)
+    client = signed_in(own_app)
+    own_reader.put("ops.actions", [])
+    own_writer.kept.clear()
+    return client
