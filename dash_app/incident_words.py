@@ -41,7 +41,11 @@ CAUSES = {
     "channel_dead": "A message channel is dead",
     "values_shifted": "The shares of values moved",
     "step_failed": "A step failed",
+    "step_slow": "A step takes too long",
+    "not_started": "A run did not start",
+    "volume_surge": "Volume rose far above the usual",
     "process_died": "A process died",
+    "fire_drill": "A drill: nothing is wrong",
 }
 SCOPES = {"tenant": "theirs", "platform": "ours"}
 """Whose trouble it is."""
