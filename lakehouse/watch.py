@@ -92,7 +92,7 @@ class Watch:
 
     def _symptoms(self, now: datetime) -> list[Symptom]:
         self._writer.append("ops.anomalies", marked_as_expected(self._reader, now))
-        anomalies = self._series.judge(now)
+        anomalies = [a for a in self._series.judge(now) if self._may_be_told(a)]
         self._writer.append("ops.anomalies", self._new(anomalies, now))
         evaluations = promises.evaluate(promises.Facts.read(self._reader, now), self.sources)
         self._writer.append("ops.sla_evaluations", promises.changes(self._reader, evaluations))
@@ -108,6 +108,12 @@ class Watch:
             *self._drill.round(now, self._since),
             *(symptom for look in self._looks for symptom in look(now)),
         ]
+
+    def _may_be_told(self, anomaly: Anomaly) -> bool:
+        """Silence tells something only of a source that says how often it should come."""
+        is_silence = anomaly.metric == "rows" and anomaly.direction == "low"
+        source = self.sources.get(anomaly.pipeline)
+        return not is_silence or bool(source and source.expected_every_minutes)
 
     def _give_verdicts(self, now: datetime) -> None:
         expected = [

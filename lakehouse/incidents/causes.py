@@ -90,7 +90,7 @@ TITLES = {
     "process_died": "A process died during {table}",
     "step_failed": "{table} fails",
     "step_slow": "{table} takes far longer than usual",
-    "not_started": "{table} did not run when it should have",
+    "not_started": "Runs of {pipeline} do not begin when they should",
     "evaluator_down": "The evaluator was down",
     DRILL: "This is a drill: nothing is wrong",
     "channel_dead": "Messages do not get through on {table}",

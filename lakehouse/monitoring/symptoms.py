@@ -42,6 +42,10 @@ class Kind(StrEnum):
     EVALUATOR_DOWN = "evaluator_down"
 
 
+GROWS_INTO = {Kind.INPUT_LATE: Kind.INPUT_MISSING, Kind.DIED: Kind.FAILED}
+"""What is the same trouble under another name: a file that is late until it is missing, a step that dies and fails in turn."""
+
+
 @dataclass(frozen=True)
 class Symptom:
     """Something that is not as it should be at the moment of a round.
@@ -70,4 +74,5 @@ class Symptom:
     @property
     def key(self) -> str:
         """Names the symptom from round to round."""
-        return "|".join(part or "" for part in (self.kind, self.pipeline, self.table, self.tenant, self.dimension))
+        kind = GROWS_INTO.get(self.kind, self.kind)
+        return "|".join(part or "" for part in (kind, self.pipeline, self.table, self.tenant, self.dimension))
