@@ -7,6 +7,7 @@ Does not belong here: any of the judging itself, or the process that has rounds 
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
@@ -20,9 +21,11 @@ from lakehouse.incidents.tracker import Change, Tracker
 from lakehouse.monitoring import attempts, inputs, promises, verdicts
 from lakehouse.monitoring.feedback import marked_as_expected
 from lakehouse.monitoring.series import Anomaly, SeriesWatch, as_symptom
-from lakehouse.monitoring.symptoms import Symptom
+from lakehouse.monitoring.symptoms import Kind, Symptom
 from lakehouse.ops.store import Reader, Row, Writer
 from lakehouse.sources import Source
+
+log = logging.getLogger("lakehouse")
 
 EVALUATOR = "evaluator"
 
@@ -85,29 +88,37 @@ class Watch:
         return changes
 
     def _judge(self, now: datetime) -> list[Change]:
-        self._give_verdicts(now)
-        changes = self._tracker.round(self._symptoms(now), now)
+        symptoms = [symptom for name, judge in self._judges().items() for symptom in _judged(name, judge, now)]
+        changes = self._tracker.round(symptoms, now)
         self._delivery.round(now)
         return changes
 
-    def _symptoms(self, now: datetime) -> list[Symptom]:
+    def _judges(self) -> dict[str, Look]:
+        """Everything that looks for symptoms, by name; verdicts come first, since they are facts for the others."""
+        return {
+            "verdicts": self._give_verdicts,
+            "attempts": lambda now: attempts.standing(self._reader, now),
+            "files": lambda now: inputs.overdue_files(self._reader, self.sources, now),
+            "fields": lambda now: inputs.changed_fields(self._reader, now),
+            "held_back": lambda now: inputs.held_back(self._reader, now),
+            "times": lambda now: inputs.times_ahead(self._reader, now),
+            "series": self._series_out_of_band,
+            "promises": self._broken_promises,
+            "channels": self._delivery.dead_channels,
+            "drill": lambda now: self._drill.round(now, self._since),
+            **{f"look_{number}": look for number, look in enumerate(self._looks, start=1)},
+        }
+
+    def _series_out_of_band(self, now: datetime) -> list[Symptom]:
         self._writer.append("ops.anomalies", marked_as_expected(self._reader, now))
         anomalies = [a for a in self._series.judge(now) if self._may_be_told(a)]
         self._writer.append("ops.anomalies", self._new(anomalies, now))
+        return [as_symptom(anomaly) for anomaly in anomalies]
+
+    def _broken_promises(self, now: datetime) -> list[Symptom]:
         evaluations = promises.evaluate(promises.Facts.read(self._reader, now), self.sources)
         self._writer.append("ops.sla_evaluations", promises.changes(self._reader, evaluations))
-        return [
-            *attempts.standing(self._reader, now),
-            *inputs.overdue_files(self._reader, self.sources, now),
-            *inputs.changed_fields(self._reader, now),
-            *inputs.held_back(self._reader, now),
-            *inputs.times_ahead(self._reader, now),
-            *map(as_symptom, anomalies),
-            *promises.stale(evaluations),
-            *self._delivery.dead_channels(now),
-            *self._drill.round(now, self._since),
-            *(symptom for look in self._looks for symptom in look(now)),
-        ]
+        return promises.stale(evaluations)
 
     def _may_be_told(self, anomaly: Anomaly) -> bool:
         """Silence tells something only of a source that says how often it should come."""
@@ -115,7 +126,8 @@ class Watch:
         source = self.sources.get(anomaly.pipeline)
         return not is_silence or bool(source and source.expected_every_minutes)
 
-    def _give_verdicts(self, now: datetime) -> None:
+    def _give_verdicts(self, now: datetime) -> list[Symptom]:
+        """Record what should have run and did not, and what takes too long; it is seen among the attempts."""
         expected = [
             *verdicts.by_schedule(self._since, now),
             *verdicts.by_pull(self._reader, self.sources),
@@ -123,6 +135,7 @@ class Watch:
         ]
         rows = [*verdicts.late(self._reader, now), *verdicts.missing(self._reader, expected, now, self._host)]
         self._writer.append("ops.run_events", rows)
+        return []
 
     def _new(self, anomalies: Sequence[Anomaly], now: datetime) -> list[Row]:
         """The anomalies that have not been recorded yet, as rows of ops.anomalies: one for each series and bucket."""
@@ -133,6 +146,18 @@ class Watch:
             {**{k: v for k, v in asdict(a).items() if k not in left_out}, "verdict": "anomalous", "actor": EVALUATOR, "judged_at": now}
             for a in found
         ]
+
+
+def _judged(name: str, judge: Look, now: datetime) -> list[Symptom]:
+    """What a judge sees; that it fails is a symptom too. Raises InfrastructureError when the store does not answer."""
+    try:
+        return list(judge(now))
+    except InfrastructureError:
+        raise
+    except Exception as error:
+        log.exception("the evaluator cannot judge %s", name)
+        observed = f"judging {name} failed: {type(error).__name__}"
+        return [Symptom(Kind.EVALUATOR_DOWN, now, observed, "every judge does its work", table=f"evaluator.{name}")]
 
 
 RECORDED = """

@@ -91,7 +91,7 @@ TITLES = {
     "step_failed": "{table} fails",
     "step_slow": "{table} takes far longer than usual",
     "not_started": "Runs of {pipeline} do not begin when they should",
-    "evaluator_down": "The evaluator was down",
+    "evaluator_down": "The evaluator has not done its work",
     DRILL: "This is a drill: nothing is wrong",
     "channel_dead": "Messages do not get through on {table}",
 }

@@ -179,3 +179,13 @@ def test_a_reminder_comes_once_a_day_until_somebody_is_on_it(lake: Lake) -> None
     lake.record("ops.incident_events", event)
     lake.rounds(NOON + timedelta(hours=50), 2, timedelta(hours=24))
     assert len([title for title in titles(lake) if BRONZE in title]) == 2
+
+
+def test_a_judge_that_fails_is_told_and_silences_no_other(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*_: Any) -> list[Any]:
+        raise KeyError("x")
+
+    monkeypatch.setattr("lakehouse.monitoring.inputs.changed_fields", fails)
+    lake.record("ops.run_events", end(PIPELINE, BRONZE, "bad", "FAILED", NOON, error_class="E", error_message="m"))
+    lake.rounds(NOON + 2 * MINUTE, 2)
+    assert lake.causes() == {"step_failed": "open", "evaluator_down": "open"}
