@@ -345,8 +345,10 @@ class Ledger:
 
     def advance(self, batch: Batch, state: State) -> None:
         """Record a further state of a batch's files, keeping their counts."""
-        kept = {row["path"]: FileCounts(**{n: row[n] for n in COUNTS}) for row in self._latest() if row["batch_id"] == batch.batch_id}
-        self.record(batch, state, kept)
+        known = {row["path"]: row for row in self._latest() if row["batch_id"] == batch.batch_id}
+        files = tuple(replace(f, records=known[f.path]["records"]) if f.path in known else f for f in batch.files)
+        kept = {path: FileCounts(**{n: row[n] for n in COUNTS}) for path, row in known.items()}
+        self.record(replace(batch, files=files), state, kept)
 
     def changed_since_claim(self, batch: Batch) -> list[BatchFile]:
         """Files of the batch whose object is gone or has other content now, or had when the batch was tried before."""
