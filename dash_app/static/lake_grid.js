@@ -78,7 +78,7 @@
   function EventOf({ data }) {
     const at = data.event_ms === null || data.event_ms === undefined ? null : h("time",
       { className: "clock", dateTime: new Date(data.event_ms).toISOString(), title: window.clearlake.utcText(data.event_ms) },
-      window.clearlake.clockText(data.event_ms));
+      window.clearlake.timeText.clock(data.event_ms));
     return h("div", { className: "cell-prose" }, h("span", { className: "mono" }, data.event_id || "no id could be read"), h("div", { className: "cell-sub" }, at));
   }
 
@@ -106,7 +106,7 @@
 
   function AgoOrNothing({ value }) {
     if (value === null || value === undefined) return h("span", { className: "muted" }, "–");
-    return h("time", { className: "ago", dateTime: new Date(value).toISOString(), title: window.clearlake.utcText(value) }, window.clearlake.agoText(value));
+    return h("time", { className: "ago", dateTime: new Date(value).toISOString(), title: window.clearlake.utcText(value) }, window.clearlake.timeText.ago(value));
   }
 
   function History({ value, data }) {
@@ -133,12 +133,6 @@
   window.dashAgGridFunctions = Object.assign(window.dashAgGridFunctions || {}, {
     bytes,
     measure,
-    fitLeast: (params) => {
-      for (const one of params.api.getColumns() || []) {
-        const least = (one.getColDef().context || {}).least;
-        if (least) params.api.setColumnsVisible([one], document.documentElement.clientWidth >= least);
-      }
-    },
   });
 
   /* A cell that begins like a formula would be one to a spreadsheet. */
