@@ -94,7 +94,7 @@ class Landing:
         records = read_records(self._spark, self._settings, source, batch).withColumn("tenant_id", F.lit(TENANT))
         staged = checkpoint(stage(identify(records, source, hmac_keys(self._spark, {TENANT: b"key"})), source, batch))
         splits, _ = splits_of(staged)
-        return with_places(staged, splits, {s.path: batch.by_path[key_of(self._settings, s.path)] for s in splits}, source, batch)
+        return with_places(staged, splits, {s.path: batch.by_path[key_of(self._settings, s.path, s.block)] for s in splits}, source, batch)
 
     def in_spark(self, source: Source, batch: Batch) -> dict[str, int]:
         """Records by key."""
