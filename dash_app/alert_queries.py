@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from dash_app.cache import Cache, Look
-from dash_app.queries import Reader
+from lakehouse.ops.store import Reader
 
 Row = dict[str, Any]
 

@@ -14,9 +14,9 @@ from dash_app.glance_queries import Glance
 from dash_app.incident_queries import Incidents
 from dash_app.promise_queries import Promises
 from dash_app.pulse import Watch
-from dash_app.queries import Operations, Reader
+from dash_app.queries import Operations
 from dash_app.row_queries import Rows
-from lakehouse.ops.store import Writer
+from lakehouse.ops.store import Reader, Writer
 
 _KEY = "clearlake_operations"
 

@@ -9,8 +9,9 @@ from collections.abc import Callable
 from typing import Any
 
 from dash_app.cache import Cache, Look
-from dash_app.queries import Overview, Reader, Synthetic
+from dash_app.queries import Overview, Synthetic
 from dash_app.statuses import SUCCESSES, UNDER_WAY, status
+from lakehouse.ops.store import Reader
 
 Row = dict[str, Any]
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from dash_app.cache import Cache, Look
 from dash_app.incident_words import ACTIVE, SEVERITIES
-from dash_app.queries import Reader
+from lakehouse.ops.store import Reader
 
 Row = dict[str, Any]
 Edge = tuple[str, str]

@@ -13,10 +13,11 @@ from typing import TypeVar
 from flask import Flask, current_app
 
 from dash_app.cache import Cache, Look
-from dash_app.queries import Reader, Row
+from dash_app.queries import Row
 from lakehouse.dagster_api import is_answering
 from lakehouse.delta_reads import Lake
 from lakehouse.errors import ConfigurationError
+from lakehouse.ops.store import Reader
 from lakehouse.settings import Settings
 from lakehouse.sources import Source, load_sources
 

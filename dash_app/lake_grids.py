@@ -22,7 +22,7 @@ WRAPPED: Row = {"wrapText": True, "autoHeight": True}
 WIDE: Row = {"context": {"least": 720}}
 """Columns that a page less wide than that, in pixels, does without; the file that it exports has them."""
 ROWS_OF_A_PAGE = 20
-FITTED = {"firstDataRendered": ["fitLeast(params)"], "gridSizeChanged": ["fitLeast(params)"]}
+FITTED = {"firstDataRendered": ["fitColumns(params)"], "gridSizeChanged": ["fitColumns(params)"]}
 
 
 def _text(field: str, heading: str, **more: Any) -> Row:
@@ -33,7 +33,6 @@ def _count(field: str, heading: str, tip: str, width: int, **more: Any) -> Row:
     return numeric(field, heading, tip, width, **{"flex": None, "width": width, **more})
 
 
-SYNTHETIC = {"cellRendererParams": {"badge": True}}
 FAILING_COLUMNS = [
     column("label", "State", "Status", width=124, comparator={"function": "byTone"}, **WIDE),
     column("asset", "Table and pipeline", "TableOf", flex=18, minWidth=130, **TEXT_FILTER),

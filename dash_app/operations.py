@@ -15,10 +15,9 @@ from dash_app.context import Knowledge, attach
 from dash_app.lake_context import Sight
 from dash_app.pages import alerts, broken, incident, incidents, overview, pipelines, quality, quarantine, rows, run, table, tables
 from dash_app.pulse import Source, StoredHeartbeat, Watch
-from dash_app.queries import Reader
 from dash_app.sign_in import protect
 from lakehouse.delta_reads import Lake, LakeReader
-from lakehouse.ops.store import OpsReader, OpsWriter, Writer
+from lakehouse.ops.store import OpsReader, OpsWriter, Reader, Writer
 from lakehouse.settings import Settings
 
 INDEX = """<!DOCTYPE html>

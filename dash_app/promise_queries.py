@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from dash_app.cache import Cache, Look
-from dash_app.queries import Reader
+from lakehouse.ops.store import Reader
 
 Row = dict[str, Any]
 

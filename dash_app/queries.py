@@ -8,12 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, Protocol
-
-import pyarrow as pa
+from typing import Any
 
 from dash_app.cache import Cache, Look
 from dash_app.statuses import FAILURES, SEVERITY, SUCCESSES, UNDER_WAY, Tone, status, worst
+from lakehouse.ops.store import Reader
 
 Row = dict[str, Any]
 
@@ -23,14 +22,6 @@ FAILURE_DAYS = 30
 FAILURES_PER_TABLE = 50
 LOG_LINES = 2000
 MS_PER_DAY = 86_400_000
-
-
-class Reader(Protocol):
-    """What answers SQL over the ops and ctl tables."""
-
-    def query(self, sql: str, parameters: Sequence[Any] = ()) -> pa.Table:
-        """Run one statement with bound values. Raises InfrastructureError when the store does not answer."""
-        ...
 
 
 def _names(statuses: Sequence[str]) -> str:

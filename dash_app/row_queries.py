@@ -13,8 +13,7 @@ from typing import Any
 import pyarrow as pa
 
 from dash_app.cache import Cache, Look
-from dash_app.queries import Reader
-from lakehouse.ops.store import DELTA_RS_TABLES
+from lakehouse.ops.store import DELTA_RS_TABLES, Reader
 from lakehouse.ops.views import VIEWS
 
 Row = dict[str, Any]

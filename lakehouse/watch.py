@@ -17,7 +17,7 @@ from lakehouse.alerts.drill import FireDrill
 from lakehouse.alerts.store_down import StoreDown
 from lakehouse.errors import InfrastructureError
 from lakehouse.incidents.graph import Graph
-from lakehouse.incidents.tracker import Change, Tracker
+from lakehouse.incidents.tracker import EVALUATOR, Change, Tracker
 from lakehouse.monitoring import attempts, inputs, promises, verdicts
 from lakehouse.monitoring.feedback import marked_as_expected
 from lakehouse.monitoring.series import Anomaly, SeriesWatch, as_symptom
@@ -27,7 +27,6 @@ from lakehouse.sources import Source
 
 log = logging.getLogger("lakehouse")
 
-EVALUATOR = "evaluator"
 
 Beat = Callable[[datetime, Sequence[Symptom]], None]
 """Takes the time of a round (UTC) and the channels that are dead."""

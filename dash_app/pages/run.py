@@ -32,8 +32,6 @@ WRITERS = {"dagster.engine": "Dagster"}
 """Loggers by the names that people know them by."""
 LEVEL_TONES = {"ERROR": Tone.BAD, "CRITICAL": Tone.BAD, "WARNING": Tone.WARN, "WARN": Tone.WARN}
 
-NO_STEP = ui.empty("No step of this run has begun; its log says why.")
-
 
 def layout(run_id: str = "", **_: str) -> Component:
     """The page of the run as it is now; the id is as it stands in the address."""

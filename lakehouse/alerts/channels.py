@@ -22,11 +22,11 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 from lakehouse.errors import ConfigurationError
 from lakehouse.settings import CREDENTIALS_FILE, ENV_PREFIX, USER_FILE, Settings
 from lakehouse.sources import Zone
+from lakehouse.tables.ops import SEVERITIES
 
 FILE = "channels.yaml"
 NEXT_STEP = "mend it as docs/how-to/alerts.md tells"
 VARIABLE_PREFIX = f"{ENV_PREFIX}CHANNEL_"
-SEVERITIES = ("minor", "major", "critical")
 LONGEST_PLAIN = 5
 """Parts of an address that are longer may be a secret."""
 TIMEOUTS = "rto=10&cto=5"

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -66,23 +64,17 @@ class StoreClaims:
 
     def take(self, key: str, host: str, now: datetime) -> bool:
         """Claim a key. Raises InfrastructureError when the store does not answer."""
-        with _store() as _:
+        with store_errors():
             return put_if_absent(s3_client(self._settings), self._bucket, f"{PREFIX}/{key}.json", _body(host, now))
 
     def of(self, key: str) -> Claim | None:
         """The claim on a key. Raises InfrastructureError when the store does not answer."""
         client: Any = s3_client(self._settings)
-        with _store():
+        with store_errors():
             try:
                 return _claim(client.get_object(Bucket=self._bucket, Key=f"{PREFIX}/{key}.json")["Body"].read())
             except client.exceptions.NoSuchKey:
                 return None
-
-
-@contextmanager
-def _store() -> Iterator[None]:
-    with store_errors():
-        yield
 
 
 class LocalClaims:

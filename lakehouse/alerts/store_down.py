@@ -16,6 +16,7 @@ from typing import Any
 from lakehouse.alerts.channels import Channel, ChannelError, Sender
 from lakehouse.alerts.claims import LocalClaims
 from lakehouse.alerts.messages import compose
+from lakehouse.incidents.tracker import EVALUATOR
 from lakehouse.ops.store import Writer
 
 log = logging.getLogger("lakehouse")
@@ -71,7 +72,7 @@ class StoreDown:
 
     def _record(self, incident: Mapping[str, Any], event: str, now: datetime) -> bool:
         """Tell the tables; while they cannot be reached it waits in the spool."""
-        return self._writer.append("ops.incident_events", [{**incident, "event": event, "happened_at": now, "actor": "evaluator"}])
+        return self._writer.append("ops.incident_events", [{**incident, "event": event, "happened_at": now, "actor": EVALUATOR}])
 
     def _tell(self, channel: Channel, incident: Mapping[str, Any], outage: dict[str, Any], now: datetime) -> None:
         tried = outage["attempts"].get(channel.name, {"n": 0, "at": "1970-01-01T00:00:00+00:00"})

@@ -7,7 +7,7 @@ Does not belong here: which symptoms belong together (lakehouse.incidents.groupi
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -221,8 +221,3 @@ def _evidence(symptom: Symptom) -> Evidence:
         where = {"table_name": symptom.table, "tenant_id": symptom.tenant, "dimension": symptom.dimension}
         where["metric"] = symptom.facts["metric"]
     return Evidence(f"{symptom.observed}; expected: {symptom.expected}", table, {k: v for k, v in where.items() if v is not None})
-
-
-def names(causes: Iterable[Cause]) -> list[str]:
-    """Their names, in order."""
-    return [cause.name for cause in causes]

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from functools import cached_property
 
 from lakehouse.sources import Source
-from lakehouse.tables import TABLES, Layer
+from lakehouse.tables import TABLES
 
 
 class Graph:
@@ -45,13 +45,6 @@ class Graph:
     def leads_to(self, upstream: str | None, name: str | None) -> bool:
         """Whether a table is the other one, or is made from it."""
         return upstream is not None and name is not None and (upstream == name or name in self.downstream(upstream))
-
-    def tables_of(self, pipeline: str) -> frozenset[str]:
-        """The tables that a pipeline writes: those of a source, or gold."""
-        source = self._sources.get(pipeline)
-        if source:
-            return frozenset((source.landing, source.bronze.name, source.silver.table))
-        return frozenset(t.name for t in TABLES.values() if t.layer is Layer.GOLD)
 
     def owner_of(self, names: Iterable[str | None], pipeline: str | None) -> str:
         """Who answers for the first of some tables that is known, or else for the pipeline."""

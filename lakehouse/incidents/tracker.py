@@ -19,9 +19,9 @@ from lakehouse.incidents.graph import Graph
 from lakehouse.incidents.grouping import MANY, SERIES, Group, group, hits
 from lakehouse.monitoring.symptoms import CANARY, Kind, Symptom
 from lakehouse.ops.store import Reader, Writer
+from lakehouse.tables.ops import SEVERITIES
 
 EVALUATOR = "evaluator"
-SEVERITIES = ("minor", "major", "critical")
 REOPENED_WITHIN = timedelta(hours=6)
 MEASURED = (*SERIES, Kind.INPUT_LATE, Kind.INPUT_MISSING, Kind.IMPLAUSIBLE, Kind.REJECTED, Kind.DUPLICATES)
 QUIET = {

@@ -16,7 +16,6 @@ from lakehouse.sources import Source
 LEAST_GAPS = 24
 """Files of a tenant that must have come before one can be late."""
 LEAST_GRACE = timedelta(minutes=5)
-LOOKED_BACK = timedelta(days=14)
 FORGOTTEN_AFTER = timedelta(days=3)
 """A tenant that has sent nothing for so long has gone; by then somebody has been told."""
 DRIFT_SHOWN = timedelta(hours=6)

@@ -70,14 +70,14 @@ select pipeline, table_name,
        least(greatest(coalesce(quantile_cont(epoch(told_at) - epoch(hour) - 3600, 0.99), 0), 0), 0.9 * 86400) + 120 as grace_s
 from ({_COUNTS.format(source="history")}) where hour >= {{now}} - interval 14 days group by pipeline, table_name;
 
+create or replace table series as with each_tenant as ({_COUNTS.format(source="history")}) {_WITH_PLATFORM};
+
+create or replace table spans as
+select pipeline, table_name, tenant_id, min(hour) as first_hour, count(distinct hour::date)::int as days_with_rows
+from series where volume > 0 group by all;
+
 create or replace table volumes as
-with each_tenant as ({_COUNTS.format(source="history")}),
-series as ({_WITH_PLATFORM}),
-spans as (
-    select pipeline, table_name, tenant_id, min(hour) as first_hour, count(distinct hour::date)::int as days_with_rows
-    from series where volume > 0 group by all
-),
-grid as (
+with grid as (
     select s.pipeline, s.table_name, s.tenant_id, h.hour
     from spans as s join grace as g using (pipeline, table_name), lateral (
         select unnest(generate_series(
@@ -123,19 +123,13 @@ select u.*, sqrt(1.7 + pow(coalesce(s.variation, 0.2), 2) * u.expected) as sprea
   on s.pipeline = u.pipeline and s.table_name = u.table_name and s.tenant_id is not distinct from u.tenant_id and s.window_h = u.window_h;
 
 create or replace table volume_state as
-with each_tenant as ({_COUNTS.format(source="history")}),
-series as ({_WITH_PLATFORM}),
-spans as (
-    select pipeline, table_name, tenant_id, min(hour) as first_hour, count(distinct hour::date)::int as days_with_rows
-    from series where volume > 0 group by all
-),
-ages as (select *, floor((epoch({{now}}) - epoch(first_hour)) / 86400)::int as days from spans)
+with ages as (select *, floor((epoch({{now}}) - epoch(first_hour)) / 86400)::int as days from spans)
 select pipeline, table_name, tenant_id,
        case when days < {{history_days}} then days || ' of {{history_days}} days of history'
             when days_with_rows < {{coverage}} * least(days, 28)
             then 'rows on ' || days_with_rows || ' of ' || least(days, 28) || ' days' end as reason
 from ages;
-drop table volumes;
+drop table volumes; drop table spans; drop table series;
 """
 """Of each series and window: what each hour of the week usually has, and how far it usually strays; and whether it can be judged.
 

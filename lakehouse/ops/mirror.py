@@ -8,30 +8,26 @@ Does not belong here: what is asked, or writing.
 
 from __future__ import annotations
 
-import threading
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
 
-import duckdb
 import pyarrow as pa
 import pyarrow.dataset as ds
 from deltalake import DeltaTable
 from deltalake.exceptions import TableNotFoundError
 
 from lakehouse.arrow import arrow_schema
-from lakehouse.delta_rs import OpenTables
-from lakehouse.ops.store import DELTA_RS_TABLES, facts_store_errors
-from lakehouse.ops.views import VIEWS, tables_read_by, views_over
+from lakehouse.ops.store import DELTA_RS_TABLES, OpsReader
+from lakehouse.ops.views import VIEWS, views_over
 from lakehouse.settings import Settings
-from lakehouse.tables import Table, table
+from lakehouse.tables import Table
 
 DAYS_KEPT = 35
 """Error budgets look back 30 days, anomalies four weeks."""
 
 
-class Mirror:
+class Mirror(OpsReader):
     """Answers SQL over the newest days of the ops and ctl tables, from memory. Safe to share between threads.
 
     Args:
@@ -40,27 +36,13 @@ class Mirror:
     """
 
     def __init__(self, settings: Settings, days: int = DAYS_KEPT) -> None:
+        super().__init__(settings)
         self._days = days
-        self._lock = threading.Lock()
-        self._opened = OpenTables(settings)
         self._versions: dict[str, tuple[int, date]] = {}
         self._files: dict[str, dict[date, frozenset[str]]] = {}
-        self._connection = duckdb.connect(":memory:")
-        self._connection.execute("set TimeZone = 'UTC'; attach ':memory:' as kept (compress); use kept")
-        self._connection.execute("create schema ops; create schema ctl")
+        self._connection.execute("attach ':memory:' as kept (compress); use kept; create schema ops; create schema ctl")
         for declared in DELTA_RS_TABLES:
             self._create(declared)
-
-    def query(self, sql: str, parameters: Sequence[Any] = ()) -> pa.Table:
-        """Run one statement with bound values, as of this moment. Raises InfrastructureError when the store does not answer."""
-        with self._lock, facts_store_errors("reading the ops tables"):
-            for name in tables_read_by(sql):
-                self._refresh(table(name))
-            return self._connection.sql(sql, params=list(parameters)).to_arrow_table()
-
-    def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[dict[str, Any]]:
-        """The same, as a list of dictionaries."""
-        return list(self.query(sql, parameters).to_pylist())
 
     def _create(self, declared: Table) -> None:
         self._connection.register("empty", arrow_schema(declared).empty_table())

@@ -11,6 +11,9 @@ RUN_STATUSES = (
     "PENDING", "RUNNING", "SUCCEEDED", "SUCCEEDED_WITH_WARNINGS", "FAILED", "SKIPPED_UPSTREAM", "MISSING", "LATE", "TERMINATED",
 )  # fmt: skip
 
+SEVERITIES = ("minor", "major", "critical")
+"""Of incidents, the mildest first."""
+
 RECORDED_AT = Column("recorded_at", "timestamp", "When the fact was recorded (UTC).", required=True)
 RECORDED_DATE = Column("recorded_date", "date", "Day of `recorded_at` (UTC).", required=True)
 
@@ -183,7 +186,7 @@ INCIDENT_EVENTS = Table(
         Column("happened_at", "timestamp", "When (UTC).", required=True),
         Column("actor", "string", "The evaluator, or the person.", required=True),
         Column("title", "string", "What is wrong, in one line."),
-        Column("severity", "string", "By what is hit downstream.", values=("critical", "major", "minor")),
+        Column("severity", "string", "By what is hit downstream.", values=SEVERITIES[::-1]),
         Column("cause", "string", "Name of the signature of the most likely cause."),
         Column("pipeline", "string", "Pipeline where the break is."),
         Column("table_name", "string", "Table or step where the break is."),
