@@ -27,36 +27,42 @@ EXPECTED = {
 }
 
 STANDING = """
-with facts as (
+with ends as (
     select
         *, coalesce(started_at, nominal_start, ended_at) as began_at, status like 'SUCCEEDED%' as is_good,
-        status in ('FAILED', 'TERMINATED', 'SKIPPED_UPSTREAM', 'MISSING', 'LATE') as is_bad
-    from ops.run_events where recorded_at <= $1
+        status in ('FAILED', 'TERMINATED', 'SKIPPED_UPSTREAM', 'MISSING', 'LATE') as is_bad,
+        epoch_us(began_at) * 10 + case fact when 'end' then 2 else 1 end as place
+    from ops.run_events where fact in ('end', 'verdict') and recorded_at <= $1
 ),
-ends as (
-    select *, epoch_us(began_at) * 10 + case fact when 'end' then 2 else 1 end as place from facts where fact in ('end', 'verdict')
+bad as (
+    select pipeline, asset, max(place) as place, max(began_at) filter (is_good) as good_at, max(place) filter (is_good) as good_place
+    from ends group by pipeline, asset having max_by(is_bad, place)
 ),
-newest as (
-    select
-        pipeline, asset,
-        max_by(struct_pack(status, run_id, attempt, error_class, error_message, error_fingerprint, code_version, contract_version, layer,
-                           is_bad, began_at), place) as last,
-        max(began_at) filter (is_good) as good_at,
-        max_by(struct_pack(code_version, contract_version, run_id), place) filter (is_good) as good
-    from ends group by pipeline, asset
+last as (select ends.* from ends join bad using (pipeline, asset, place)),
+good as (
+    select pipeline, asset, any_value(struct_pack(code_version, contract_version, run_id)) as told
+    from ends join bad using (pipeline, asset) where ends.place = bad.good_place group by all
 ),
-begun as (select pipeline, asset, max(started_at) as at from facts where fact = 'start' group by all),
-given_up as (select distinct run_id from facts where status = 'SKIPPED_UPSTREAM')
+begun as (
+    select pipeline, asset, max(started_at) as at
+    from ops.run_events join bad using (pipeline, asset) where fact = 'start' and recorded_at <= $1 group by all
+),
+given_up as (select distinct run_id from ends where status = 'SKIPPED_UPSTREAM')
 select
-    newest.pipeline, newest.asset, any_value(last) as last, any_value(good) as good, any_value(good_at) as good_at,
+    bad.pipeline, bad.asset,
+    any_value(struct_pack(last.status, last.run_id, last.attempt, last.error_class, last.error_message, last.error_fingerprint,
+                          last.code_version, last.contract_version, last.layer)) as last,
+    any_value(good.told) as good, any_value(bad.good_at) as good_at,
     min(coalesce(ends.ended_at, ends.recorded_at)) as since, count(distinct ends.run_id)::int as runs,
     min(ends.began_at) as first_began_at
-from newest
-join ends on ends.pipeline = newest.pipeline and ends.asset = newest.asset
-left join begun on begun.pipeline = newest.pipeline and begun.asset = newest.asset
+from bad
+join last using (pipeline, asset, place)
+join ends on ends.pipeline = bad.pipeline and ends.asset = bad.asset and ends.is_bad
+ and (bad.good_at is null or ends.began_at > bad.good_at)
+left join good on good.pipeline = bad.pipeline and good.asset = bad.asset
+left join begun on begun.pipeline = bad.pipeline and begun.asset = bad.asset
 left join given_up on given_up.run_id = last.run_id
-where last.is_bad and ends.is_bad and (good_at is null or ends.began_at > good_at)
-group by newest.pipeline, newest.asset
+group by bad.pipeline, bad.asset
 having any_value(last.status) != 'FAILED' or bool_or(given_up.run_id is not null) or count(distinct ends.run_id) > 1
     or min(coalesce(ends.ended_at, ends.recorded_at)) < $1::timestamptz - interval 4 minutes
     or (max(coalesce(ends.ended_at, ends.recorded_at)) < $1::timestamptz - interval 50 seconds

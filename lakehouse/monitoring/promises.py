@@ -49,11 +49,14 @@ with ends as (
     from ops.run_events
     where fact in ('end', 'verdict') and recorded_at > $1::timestamptz - interval 30 days and recorded_at <= $1
 ),
-runs as (
-    select asset, pipeline, run_id, bool_or(is_good) as is_good
-    from ends where status in ('SUCCEEDED', 'SUCCEEDED_WITH_WARNINGS', 'FAILED', 'TERMINATED', 'MISSING') group by all
+bad as (select distinct asset, pipeline, run_id from ends where status in ('FAILED', 'TERMINATED', 'MISSING')),
+recovered as (select distinct asset, pipeline, run_id from bad join ends using (asset, pipeline, run_id) where is_good),
+lost as (select asset, count(*) as n from bad anti join recovered using (asset, pipeline, run_id) group by asset),
+kept as (select asset, count(*) filter (is_good) as n from ends group by asset),
+rates as (
+    select asset, kept.n + coalesce(lost.n, 0) as runs, kept.n as good
+    from kept left join lost using (asset) where kept.n + coalesce(lost.n, 0) > 0
 ),
-rates as (select asset, count(*) as runs, count(*) filter (is_good) as good from runs group by asset),
 checks as (
     select asset, sum(checks_passed) as passed,
            sum(coalesce(checks_passed, 0) + coalesce(checks_warned, 0) + coalesce(checks_failed, 0)) as n

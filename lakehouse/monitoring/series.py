@@ -9,6 +9,7 @@ Does not belong here: what an anomaly means (lakehouse.incidents), or measuring 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -20,12 +21,16 @@ from lakehouse.monitoring.series_sql import (
     ACCEPTED,
     BASELINE_SHARES,
     BASELINE_VOLUMES,
+    COUNTS,
+    GRACE,
     HISTORY,
     JUDGED_SHARES,
     JUDGED_VOLUMES,
     LAST_HOURS,
     NEWEST,
     RECENT,
+    TABLES,
+    TENANTS,
 )
 from lakehouse.monitoring.symptoms import Kind, Symptom
 from lakehouse.ops.store import Reader
@@ -62,6 +67,9 @@ class Rules:
 RULES = Rules()
 BASELINE_KEPT = timedelta(hours=6)
 """For how long a baseline is good: weeks change little in a quarter of a day."""
+TENANTS_AT_ONCE = 32
+"""The baseline is made of so many tenants at a time, and renewed of so many in a round: neither memory nor a round grows with them."""
+ALL_TENANTS = -1
 
 
 @dataclass(frozen=True)
@@ -92,47 +100,75 @@ class SeriesWatch:
         self._rules = rules
         self._db = duckdb.connect(":memory:")
         self._db.execute("set TimeZone = 'UTC'")
-        self._baseline_at: datetime | None = None
-        self._judged: list[Anomaly] = []
-        self._judged_as_of: object = None
+        self._db.execute(TABLES)
+        self._made_at: dict[int, datetime] = {}
+        self._judged: dict[str, list[Anomaly]] = {}
+        self._judged_as_of: dict[str, list[object]] = {}
 
     def judge(self, now: datetime) -> list[Anomaly]:
         """The series that are out of their bands at a time (UTC)."""
         self._renew_baseline(now)
-        accepted = self._reader.query(ACCEPTED, [now])
-        as_of = (self._reader.rows(NEWEST, [now])[0], self._rows(LAST_HOURS, now), self._baseline_at, accepted.to_pylist())
-        if as_of != self._judged_as_of:
-            self._put("accepted", accepted)
-            self._put("recent", self._reader.query(RECENT, [now]))
-            found = [*self._rows(JUDGED_VOLUMES, now), *self._rows(JUDGED_SHARES, now)]
-            self._judged = [Anomaly(**row) for row in found if row["direction"] in KIND_OF_METRIC[row["metric"]]]
-            self._judged_as_of = as_of
-        return self._judged
+        as_of = self._as_of(now)
+        changed = sorted(pipeline for pipeline in as_of if as_of[pipeline] != self._judged_as_of.get(pipeline))
+        if changed:
+            self._put("accepted", self._reader.query(ACCEPTED, [now]))
+            self._put("judging", pa.table({"pipeline": changed}))
+            self._put("recent", self._reader.query(RECENT, [now, changed]))
+            found = [Anomaly(**row) for row in (*self._rows(JUDGED_VOLUMES, now), *self._rows(JUDGED_SHARES, now))]
+            told = [anomaly for anomaly in found if anomaly.direction in KIND_OF_METRIC[anomaly.metric]]
+            self._judged |= {pipeline: [a for a in told if a.pipeline == pipeline] for pipeline in changed}
+        self._judged_as_of = as_of
+        return [anomaly for pipeline in as_of for anomaly in self._judged.get(pipeline, [])]
+
+    def _as_of(self, now: datetime) -> dict[str, list[object]]:
+        """By pipeline: all that its verdicts depend on."""
+        until = self._rows(LAST_HOURS, now)
+        newest = {row["pipeline"]: row for row in self._reader.rows(NEWEST, [now])}
+        accepted = self._reader.rows(ACCEPTED, [now])
+        about = {row["pipeline"]: [row, newest.get(row["pipeline"]), {**self._made_at}] for row in until}
+        return {name: [*facts, [row for row in accepted if row["pipeline"] == name]] for name, facts in about.items()}
 
     def unjudged(self) -> list[dict[str, Any]]:
         """Table, tenant and reason of each series that is too young, or has too many gaps, to be judged."""
-        if self._baseline_at is None:
-            return []
-        return self._rows("select pipeline, table_name, tenant_id, reason from volume_state where reason is not null", self._baseline_at)
+        return self._rows("select pipeline, table_name, tenant_id, reason from volume_state where reason is not null order by all")
 
     def _renew_baseline(self, now: datetime) -> None:
-        if self._baseline_at and now < self._baseline_at + BASELINE_KEPT:
+        tenants = self._reader.rows(TENANTS, [now])[0]["n"]
+        parts = max(1, -(-tenants // TENANTS_AT_ONCE))
+        if parts != len(self._made_at):
+            self._db.execute("delete from counts; delete from volume_expected; delete from volume_state; delete from share_expected")
+            self._make_baseline(range(parts), parts, now)
             return
-        self._put("history", self._reader.query(HISTORY, [now]))
-        for statement in (BASELINE_VOLUMES, BASELINE_SHARES):
-            self._db.execute(self._filled(statement, now))
-        self._baseline_at = now
+        oldest = min(self._made_at, key=lambda part: self._made_at[part])
+        if now >= self._made_at[oldest] + BASELINE_KEPT:
+            self._make_baseline([oldest], parts, now)
+
+    def _make_baseline(self, of: Iterable[int], parts: int, now: datetime) -> None:
+        for part in of:
+            self._put("history", self._reader.query(HISTORY, [now, part, parts]))
+            for statement in (COUNTS, BASELINE_SHARES):
+                self._db.execute(self._filled(statement, now, part=part))
+            self._made_at[part] = now
+        self._db.execute("drop table history")
+        self._db.execute(self._filled(GRACE, now))
+        for part in (*of, *([ALL_TENANTS] if parts - 1 in of else [])):
+            self._db.execute(self._filled(BASELINE_VOLUMES, now, part=part))
 
     def _put(self, name: str, rows: pa.Table) -> None:
         self._db.register("given", rows)
         self._db.execute(f"create or replace table {name} as select * from given")
         self._db.unregister("given")
 
-    def _rows(self, sql: str, now: datetime) -> list[dict[str, Any]]:
-        return list(self._db.sql(self._filled(sql, now)).to_arrow_table().to_pylist())
+    def _rows(self, sql: str, now: datetime | None = None) -> list[dict[str, Any]]:
+        return list(self._db.sql(self._filled(sql, now) if now else sql).to_arrow_table().to_pylist())
 
-    def _filled(self, sql: str, now: datetime) -> str:
-        return sql.format(**{**vars(self._rules), "windows": list(self._rules.windows_h)}, now=f"timestamptz '{now.isoformat()}'")
+    def _filled(self, sql: str, now: datetime, *, part: int = ALL_TENANTS) -> str:
+        windows = list(self._rules.windows_h)
+        since = "filter (h.hour > n.newest - to_hours({0}))"
+        sums = ", ".join(f"sum(h.k) {since.format(w)} as k_{w}, sum(h.n) {since.format(w)} as n_{w}" for w in windows)
+        structs = ", ".join(f"struct_pack(window_h := {w}, k := k_{w}, n := n_{w})" for w in windows)
+        rules = {**vars(self._rules), "windows": windows, "longest_window_h": max(windows), "sums": sums, "structs": structs}
+        return sql.format(**rules, now=f"timestamptz '{now.isoformat()}'", part=part)
 
 
 KIND_OF_METRIC = {

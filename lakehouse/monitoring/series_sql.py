@@ -11,7 +11,7 @@ with told as (
         pipeline, table_name, tenant_id, bucket_start, metric, dimension, batch_id,
         max_by(value, recorded_at) as value, min(recorded_at) as told_at, max(run_id) as run_id
     from ops.metrics
-    where tenant_id is not null and bucket_s = 3600 and recorded_at <= $1
+    where tenant_id is not null and bucket_s = 3600 and recorded_at <= $1{of}
       and bucket_start >= date_trunc('hour', $1::timestamptz) - interval {back}
       and metric in ('rows', 'filled_rows', 'value_rows', 'quarantined_rows', 'held_back_rows', 'duplicate_rows', 'conflicting_rows',
                      'not_applicable_rows', 'implausible_rows')
@@ -24,15 +24,20 @@ from told group by pipeline, table_name, tenant_id, bucket_start, metric, dimens
 """
 """Each measurement of each tenant and hour; a batch that was measured twice counts once."""
 
-HISTORY = _BY_BUCKET.format(back="29 days")
-RECENT = _BY_BUCKET.format(back="2 days")
-NEWEST = """
-select count(*) as n, max(recorded_at) as at from ops.metrics
-where tenant_id is not null and recorded_at <= $1 and recorded_at > $1::timestamptz - interval 1 day
+HISTORY = _BY_BUCKET.format(back="29 days", of=" and hash(tenant_id) % $3 = $2")
+RECENT = _BY_BUCKET.format(back="2 days", of=" and pipeline in (select unnest($2))")
+TENANTS = """
+select count(distinct tenant_id)::int as n from ops.metrics
+where tenant_id is not null and metric = 'rows' and recorded_at <= $1 and recorded_at > $1::timestamptz - interval 29 days
 """
-"""Changes with each measurement; without one, and within an hour, nothing is to be judged anew."""
+NEWEST = """
+select pipeline, count(*) as n, max(recorded_at) as at from ops.metrics
+where tenant_id is not null and recorded_at <= $1 and recorded_at > $1::timestamptz - interval 1 day group by pipeline
+"""
+"""Changes with each measurement of a pipeline; without one, and within an hour, nothing of it is to be judged anew."""
 LAST_HOURS = """
-select pipeline, table_name, date_trunc('hour', {now} - to_seconds(grace_s)) as until from grace order by all
+select pipeline, list((table_name, date_trunc('hour', {now} - to_seconds(grace_s))) order by table_name) as until
+from grace group by pipeline
 """
 
 ACCEPTED = """
@@ -57,26 +62,43 @@ _COUNTS = """
     from {source} group by all
 """
 
-_WITH_PLATFORM = """
-    select * from each_tenant
-    union all
-    select pipeline, table_name, null, hour, sum(volume), sum(seen), sum(not_applicable), sum(valued), max(told_at), max(run_id)
-    from each_tenant group by pipeline, table_name, hour having count(*) > 0
+_PLATFORM = """
+    select pipeline, table_name, null as tenant_id, hour, sum(volume) as volume, sum(seen) as seen, sum(not_applicable) as not_applicable,
+           sum(valued) as valued, max(told_at) as told_at, max(run_id) as run_id
+    from {of} group by pipeline, table_name, hour
 """
-
-BASELINE_VOLUMES = f"""
+TABLES = """
+create table counts (part int, pipeline text, table_name text, tenant_id text, hour timestamptz, volume double, seen double,
+                     not_applicable double, valued double, told_at timestamptz, run_id text);
+create table volume_expected (part int, pipeline text, table_name text, tenant_id text, window_h int, hour_of_week bigint,
+                              expected double, samples int, spread double);
+create table volume_state (part int, pipeline text, table_name text, tenant_id text, reason text);
+create table share_expected (part int, pipeline text, table_name text, tenant_id text, metric text, dimension text, expected double,
+                             spread double);
+"""
+"""What is known of each part of the tenants; part -1 is all of them together."""
+COUNTS = f"""
+delete from counts where part = {{part}};
+insert into counts by name select {{part}} as part, * from ({_COUNTS.format(source="history")});
+"""
+GRACE = """
 create or replace table grace as
 select pipeline, table_name,
        least(greatest(coalesce(quantile_cont(epoch(told_at) - epoch(hour) - 3600, 0.99), 0), 0), 0.9 * 86400) + 120 as grace_s
-from ({_COUNTS.format(source="history")}) where hour >= {{now}} - interval 14 days group by pipeline, table_name;
+from counts where hour >= {now} - interval 14 days group by pipeline, table_name;
+"""
+"""How long after an hour's end its rows are told at the latest."""
 
-create or replace table series as with each_tenant as ({_COUNTS.format(source="history")}) {_WITH_PLATFORM};
+BASELINE_VOLUMES = f"""
+create or replace temp table series as
+select * from counts where part = {{part}}
+union all by name select -1 as part, * from ({_PLATFORM.format(of="counts")}) where {{part}} = -1;
 
-create or replace table spans as
+create or replace temp table spans as
 select pipeline, table_name, tenant_id, min(hour) as first_hour, count(distinct hour::date)::int as days_with_rows
 from series where volume > 0 group by all;
 
-create or replace table volumes as
+create or replace temp table volumes as
 with grid as (
     select s.pipeline, s.table_name, s.tenant_id, h.hour
     from spans as s join grace as g using (pipeline, table_name), lateral (
@@ -99,7 +121,8 @@ from (
 window hours as (partition by pipeline, table_name, tenant_id, window_h order by hour);
 delete from volumes where nth < window_h;
 
-create or replace table volume_expected as
+delete from volume_expected where part = {{part}};
+insert into volume_expected by name
 with samples as (
     select pipeline, table_name, tenant_id, window_h, volume,
            ((epoch(hour) / 3600)::bigint + shift) % 168 as hour_of_week
@@ -119,12 +142,13 @@ spread as (
     where u.expected >= 10
     group by all
 )
-select u.*, sqrt(1.7 + pow(coalesce(s.variation, 0.2), 2) * u.expected) as spread from usual as u left join spread as s
+select {{part}} as part, u.*, sqrt(1.7 + pow(coalesce(s.variation, 0.2), 2) * u.expected) as spread from usual as u left join spread as s
   on s.pipeline = u.pipeline and s.table_name = u.table_name and s.tenant_id is not distinct from u.tenant_id and s.window_h = u.window_h;
 
-create or replace table volume_state as
+delete from volume_state where part = {{part}};
+insert into volume_state by name
 with ages as (select *, floor((epoch({{now}}) - epoch(first_hour)) / 86400)::int as days from spans)
-select pipeline, table_name, tenant_id,
+select {{part}} as part, pipeline, table_name, tenant_id,
        case when days < {{history_days}} then days || ' of {{history_days}} days of history'
             when days_with_rows < {{coverage}} * least(days, 28)
             then 'rows on ' || days_with_rows || ' of ' || least(days, 28) || ' days' end as reason
@@ -138,7 +162,7 @@ A volume strays by chance, and by a share of its own size: on the scale of roots
 
 JUDGED_VOLUMES = f"""
 with each_tenant as ({_COUNTS.format(source="recent")}),
-series as ({_WITH_PLATFORM}),
+series as (select * from each_tenant union all by name {_PLATFORM.format(of="each_tenant")}),
 ends as (
     select pipeline, table_name, date_trunc('hour', {{now}} - to_seconds(grace_s)) - interval 1 hour as last_hour from grace
 ),
@@ -153,7 +177,7 @@ now_ as (
       on s.pipeline = e.pipeline and s.table_name = e.table_name and s.tenant_id is not distinct from e.tenant_id
      and s.hour <= n.last_hour and s.hour > n.last_hour - to_hours(e.window_h)
     {_IS_ACCEPTED.format(of="e", metric="'rows'", dimension="null")}
-    where v.reason is null and e.expected >= {{least_expected}}
+    where v.reason is null and e.expected >= {{least_expected}} and e.pipeline in (select pipeline from judging)
       and e.hour_of_week = (epoch(n.last_hour) / 3600)::bigint % 168
     group by e.pipeline, e.table_name, e.tenant_id, e.window_h, e.spread, n.last_hour, e.expected
 ),
@@ -205,8 +229,9 @@ _HOURS = """
 """
 
 BASELINE_SHARES = f"""
-create or replace table share_expected as
-with each_tenant as ({_COUNTS.format(source="history")}),
+delete from share_expected where part = {{part}};
+insert into share_expected by name
+with each_tenant as (select * from counts where part = {{part}}),
 shares as ({_SHARES.format(source="history", of=_AMONG.format(of="k"))}),
 kinds as (
     select distinct pipeline, table_name, tenant_id, metric, dimension from shares
@@ -231,28 +256,34 @@ spread as (
       and u.metric = h.metric and u.dimension is not distinct from h.dimension
     where h.n > 0 group by all
 )
-select u.*, s.spread from usual as u join spread as s
+select {{part}} as part, u.*, s.spread from usual as u join spread as s
   on s.pipeline = u.pipeline and s.table_name = u.table_name and s.tenant_id = u.tenant_id and s.metric = u.metric
  and s.dimension is not distinct from u.dimension;
 """
 """Of each share: what it usually is, and how far an hour usually strays, in units of chance."""
 
 JUDGED_SHARES = f"""
-with each_tenant as ({_COUNTS.format(source="recent")}),
+with counted as ({_COUNTS.format(source="recent")}),
+newest as (
+    select pipeline, table_name, tenant_id, max(hour) as newest from counted
+    where seen + not_applicable > 0 group by all having max(hour) > {{now}} - interval 1 day
+),
+each_tenant as (
+    select counted.* from counted join newest using (pipeline, table_name, tenant_id)
+    where hour > newest - to_hours({{longest_window_h}}::bigint)
+),
 shares as ({_SHARES.format(source="recent", of=_AMONG.format(of="k"))}),
 hours as ({_HOURS.format(of="share_expected", among=_AMONG.format(of="f"))}),
-newest as (select pipeline, table_name, tenant_id, max(hour) as newest from each_tenant where seen + not_applicable > 0 group by all),
-within as (
-    select h.pipeline, h.table_name, h.tenant_id, h.metric, h.dimension, w.window_h, any_value(n.newest) as newest,
-           sum(k) as k, sum(h.n) as n, max(h.run_id) as run_id
-    from hours as h join newest as n using (pipeline, table_name, tenant_id), (select unnest({{windows}}) as window_h) as w
-    where h.hour > n.newest - to_hours(w.window_h) and n.newest > {{now}} - interval 1 day
+summed as (
+    select h.pipeline, h.table_name, h.tenant_id, h.metric, h.dimension, any_value(n.newest) as newest, max(h.run_id) as run_id,
+           {{sums}}
+    from hours as h join newest as n using (pipeline, table_name, tenant_id)
     group by all
-    having sum(h.n) >= {{least_seen}}
 ),
 current as (
-    select * from within
-    qualify row_number() over (partition by pipeline, table_name, tenant_id, metric, dimension order by window_h) = 1
+    select * exclude (sums), sums.window_h as window_h, sums.k as k, sums.n as n
+    from (select *, list_filter([{{structs}}], lambda one: one.n >= {{least_seen}})[1] as sums from summed)
+    where sums is not null
 ),
 scored as (
     select c.*, c.k / c.n as observed, coalesce(a.observed, e.expected) as expected, e.spread,

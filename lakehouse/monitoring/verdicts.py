@@ -55,18 +55,19 @@ def late(reader: Reader, now: datetime) -> list[Row]:
 
 
 LATE = f"""
-with usual as (
-    select pipeline, asset, quantile_cont(duration_s, 0.95) as p95 from ops.run_events
-    where fact = 'end' and status like 'SUCCEEDED%' group by all
-),
-started as (
+with started as (
     select * exclude (fact, recorded_at, recorded_date, expected_end, status) from ops.run_events as s
     where fact = 'start' and recorded_at > $1::timestamptz - interval 3 days and recorded_at <= $1
       and not exists (
           select 1 from ops.run_events as e
-          where e.fact in ('end', 'verdict') and e.run_id = s.run_id and e.pipeline = s.pipeline and e.asset = s.asset
-            and e.attempt = s.attempt and e.started_at = s.started_at
+          where e.fact in ('end', 'verdict') and e.recorded_at > $1::timestamptz - interval 3 days and e.run_id = s.run_id
+            and e.pipeline = s.pipeline and e.asset = s.asset and e.attempt = s.attempt and e.started_at = s.started_at
       )
+),
+usual as (
+    select pipeline, asset, quantile_cont(duration_s, 0.95) as p95
+    from ops.run_events join (select distinct pipeline, asset from started) using (pipeline, asset)
+    where fact = 'end' and status like 'SUCCEEDED%' group by all
 )
 select started.*, greatest({LEAST_ALLOWED.total_seconds()}, {USUAL_TIMES} * p95) as allowed_s,
        started_at + to_seconds(greatest({LEAST_ALLOWED.total_seconds()}, {USUAL_TIMES} * p95)) as expected_end
@@ -149,7 +150,8 @@ def by_landing(reader: Reader, sources: Mapping[str, Source], waiting: Waiting, 
 UNDER_WAY = """
 select 1 from ops.run_events as s
 where fact = 'start' and recorded_at > $1::timestamptz - interval 1 day and layer in ('bronze', 'silver', 'gold')
-  and not exists (select 1 from ops.run_events as e where e.fact in ('end', 'verdict') and e.run_id = s.run_id and e.asset = s.asset
-                  and e.pipeline = s.pipeline and e.attempt = s.attempt)
+  and not exists (select 1 from ops.run_events as e
+                  where e.fact in ('end', 'verdict') and e.recorded_at > $1::timestamptz - interval 1 day and e.run_id = s.run_id
+                    and e.asset = s.asset and e.pipeline = s.pipeline and e.attempt = s.attempt)
 limit 1
 """

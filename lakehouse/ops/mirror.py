@@ -1,4 +1,4 @@
-"""A copy in memory of the newest days of the ops tables, brought up to date by the files that have come or gone.
+"""A copy on this machine of the newest days of the ops tables, brought up to date by the files that have come or gone.
 
 Each round of the evaluator and each refresh of a page asks a dozen questions of the same facts: read from the store anew each time, they
 cost seconds once the log is long. A file that has been read is not read again; a day that was compacted is read anew.
@@ -8,9 +8,13 @@ Does not belong here: what is asked, or writing.
 
 from __future__ import annotations
 
+import shutil
+import uuid
+import weakref
 from collections import defaultdict
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.dataset as ds
@@ -18,6 +22,7 @@ from deltalake import DeltaTable
 from deltalake.exceptions import TableNotFoundError
 
 from lakehouse.arrow import arrow_schema
+from lakehouse.ops.processes import is_running, this_process
 from lakehouse.ops.store import DELTA_RS_TABLES, OpsReader
 from lakehouse.ops.views import VIEWS, views_over
 from lakehouse.settings import Settings
@@ -25,10 +30,14 @@ from lakehouse.tables import Table
 
 DAYS_KEPT = 35
 """Error budgets look back 30 days, anomalies four weeks."""
+MEMORY = "768MB"
+"""What it may take of memory; the copy is a compressed file, of which it keeps in memory what is asked for."""
+UNSETTLED = "128MB"
+"""Compressing after each day that is taken over doubles the time of the first look."""
 
 
 class Mirror(OpsReader):
-    """Answers SQL over the newest days of the ops and ctl tables, from memory. Safe to share between threads.
+    """Answers SQL over the newest days of the ops and ctl tables, from a file of its own. Safe to share between threads.
 
     Args:
         settings: of the instance.
@@ -40,7 +49,12 @@ class Mirror(OpsReader):
         self._days = days
         self._versions: dict[str, tuple[int, date]] = {}
         self._files: dict[str, dict[date, frozenset[str]]] = {}
-        self._connection.execute("attach ':memory:' as kept (compress); use kept; create schema ops; create schema ctl")
+        kept = _new_file(settings.state_dir / "mirrors")
+        weakref.finalize(self, _remove, kept)
+        self._connection.execute(
+            f"set memory_limit = '{MEMORY}'; set temp_directory = '{kept}.tmp'; set checkpoint_threshold = '{UNSETTLED}'"
+        )
+        self._connection.execute(f"attach '{kept}' as kept; use kept; create schema ops; create schema ctl")
         for declared in DELTA_RS_TABLES:
             self._create(declared)
 
@@ -63,19 +77,26 @@ class Mirror(OpsReader):
             self._versions[declared.name] = as_of
 
     def _take_over(self, declared: Table, opened: DeltaTable, now: Mapping[date, frozenset[str]]) -> None:
-        known = self._files.get(declared.name, {})
-        rewritten = [day for day, files in known.items() if not files <= now.get(day, frozenset())]
-        wanted = {day: files - (frozenset() if day in rewritten else known.get(day, frozenset())) for day, files in now.items()}
-        rows = _read(declared, opened, {day: files for day, files in wanted.items() if files})
+        """Day by day, so that no more than one is in memory at a time."""
+        known = self._files.setdefault(declared.name, {})
+        for day in sorted({*known, *now}):
+            files, had = now.get(day, frozenset()), known.get(day, frozenset())
+            if files != had:
+                self._take_over_day(declared, opened, day, files, had)
+                known[day] = files
+
+    def _take_over_day(self, declared: Table, opened: DeltaTable, day: date, files: frozenset[str], had: frozenset[str]) -> None:
+        is_rewritten = not had <= files
+        wanted = files if is_rewritten else files - had
+        rows = _read(declared, opened, day, wanted) if wanted else None
         self._connection.execute("begin")
-        for day in rewritten:
+        if is_rewritten:
             self._connection.execute(f"delete from {declared.name} where recorded_date = ?", [day])
         if rows is not None:
             self._connection.register("read_now", rows)
             self._connection.execute(f"insert into {declared.name} by name select * from read_now")
             self._connection.unregister("read_now")
         self._connection.execute("commit")
-        self._files[declared.name] = dict(now)
 
 
 def _files_by_day(opened: DeltaTable, oldest: date) -> dict[date, frozenset[str]]:
@@ -88,12 +109,24 @@ def _files_by_day(opened: DeltaTable, oldest: date) -> dict[date, frozenset[str]
     return {day: frozenset(files) for day, files in found.items()}
 
 
-def _read(declared: Table, opened: DeltaTable, wanted: Mapping[date, frozenset[str]]) -> pa.Table | None:
-    """The rows of some files."""
-    if not wanted:
-        return None
-    of_days = opened.to_pyarrow_dataset(partitions=[("recorded_date", "in", [day.isoformat() for day in wanted])])
-    names = {path.rsplit("/", 1)[-1] for files in wanted.values() for path in files}
-    chosen = [part for part in of_days.get_fragments() if part.path.rsplit("/", 1)[-1] in names]
-    dataset = ds.FileSystemDataset(chosen, of_days.schema, of_days.format, chosen[0].filesystem)
-    return dataset.to_table(columns=[name for name in declared.column_names if name in of_days.schema.names])
+def _read(declared: Table, opened: DeltaTable, day: date, files: frozenset[str]) -> pa.Table:
+    """The rows of some files of a day."""
+    of_day = opened.to_pyarrow_dataset(partitions=[("recorded_date", "=", day.isoformat())])
+    names = {path.rsplit("/", 1)[-1] for path in files}
+    chosen = [part for part in of_day.get_fragments() if part.path.rsplit("/", 1)[-1] in names]
+    dataset = ds.FileSystemDataset(chosen, of_day.schema, of_day.format, chosen[0].filesystem)
+    return dataset.to_table(columns=[name for name in declared.column_names if name in of_day.schema.names])
+
+
+def _new_file(folder: Path) -> Path:
+    """A place for a copy; those that dead processes left behind are removed."""
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    for left in folder.glob("*.duckdb"):
+        if not is_running(left.name.split(".")[0]):
+            _remove(left)
+    return folder / f"{this_process()}.{uuid.uuid4().hex}.duckdb"
+
+
+def _remove(file: Path) -> None:
+    for path in file.parent.glob(f"{file.name}*"):
+        shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)

@@ -14,6 +14,8 @@ from tests.bench.record import Record
 SMALL, MILLION, LARGE = 50_000, 1_000_000, 5_000_000
 SIZES = (SMALL, MILLION, LARGE)
 MEMORY, UP, ALONE, PROFILE = "memory", "up", "each server alone", "profile"
+SHORT_LOG, LONG_LOG = 1_000, 100_000
+ROUND, ROUND_ANEW, OVERVIEW, RUNS = "evaluator's round", "evaluator's round from the store", "Overview opens", "`lakehouse runs`"
 ORCHESTRATOR = "orchestrator's start"
 
 Measure = Callable[[Record, int], float | None]
@@ -66,6 +68,11 @@ def seconds(what: str, *parts: str) -> Measure:
     return lambda record, size: record.seconds(what, size, *parts)
 
 
+def seconds_at(what: str, size: int) -> Measure:
+    """Median seconds at a certain size, whichever is looked at."""
+    return lambda record, _: record.seconds(what, size)
+
+
 def peak(at: int | None = None) -> Measure:
     """Median of the most memory, at the size that is looked at or at a certain one."""
     return lambda record, size: record.peak(MEMORY, size if at is None else at)
@@ -112,4 +119,21 @@ MEMORY_GROWTH = Comparison(
 COLD_START = Comparison(
     "cold", "`lakehouse up` in a new home over the sum of its servers' own starts", seconds(UP), seconds(ALONE), at_most=0.8, barred=(0,)
 )
-ALL = (*RACED, MEMORY_GROWTH, COLD_START)
+WATCHED = Comparison("watched", "a round of the evaluator over one that reads the store anew", seconds(ROUND), seconds(ROUND_ANEW))
+OPENED = Comparison(
+    "opened",
+    "Overview opens: at 100,000 attempts over at 1,000",
+    seconds(OVERVIEW),
+    seconds_at(OVERVIEW, SHORT_LOG),
+    at_most=1.5,
+    barred=(LONG_LOG,),
+)
+LISTED = Comparison(
+    "listed",
+    "`lakehouse runs`: at 100,000 attempts over at 1,000",
+    seconds(RUNS),
+    seconds_at(RUNS, SHORT_LOG),
+    at_most=1.5,
+    barred=(LONG_LOG,),
+)
+ALL = (*RACED, MEMORY_GROWTH, COLD_START, WATCHED, OPENED, LISTED)

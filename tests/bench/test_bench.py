@@ -31,10 +31,11 @@ from tests.fixtures import SPARK_SERVICES
 def test_ratio(comparison: Comparison, size: int, raced: Callable[[int], None], record: Record) -> None:
     raced(size)
     assert differing(record, size) == {}
-    _hold(comparison, record, size)
+    hold(comparison, record, size)
 
 
-def _hold(comparison: Comparison, record: Record, size: int) -> None:
+def hold(comparison: Comparison, record: Record, size: int) -> None:
+    """Fail where a bar is missed, or nothing was measured."""
     ratio = comparison.ratio(record, size)
     assert ratio is not None or size not in comparison.barred
     assert not comparison.is_missed(record, size), f"{comparison.title}: {ratio:.3f}, must be {comparison.bar}"
@@ -64,7 +65,7 @@ def test_memory(size: int, spark_stack: Settings, contestants: Contestants, reco
         if not record.has(MEMORY, size, number):
             took, highest = _run_watched(contestants, spark_stack, size)
             keep(record, Outcome(MEMORY, size, took), size, number, highest)
-    _hold(MEMORY_GROWTH, record, size)
+    hold(MEMORY_GROWTH, record, size)
 
 
 def _run_watched(contestants: Contestants, settings: Settings, size: int) -> tuple[float, int]:
@@ -89,4 +90,4 @@ def test_cold(tmp_path: Path, record: Record, rounds: int) -> None:
             for way in ways if number % 2 else reversed(ways):
                 for outcome in way(tmp_path / "home"):
                     keep(record, outcome, 0, number)
-    _hold(COLD_START, record, 0)
+    hold(COLD_START, record, 0)
