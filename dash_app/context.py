@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from flask import Flask, current_app
 
 from dash_app.alert_queries import Alerts
+from dash_app.band_queries import Bands
 from dash_app.glance_queries import Glance
 from dash_app.incident_queries import Incidents
 from dash_app.promise_queries import Promises
@@ -30,6 +31,7 @@ class Knowledge:
     incidents: Incidents
     alerts: Alerts
     promises: Promises
+    bands: Bands
     rows: Rows
     watch: Watch
     writer: Writer
@@ -39,7 +41,7 @@ class Knowledge:
         """Everything that can be known from one reader."""
         operations = Operations(reader)
         glance = Glance(reader, operations.synthetic)
-        return cls(operations, glance, Incidents(reader), Alerts(reader), Promises(reader), Rows(reader), watch, writer)
+        return cls(operations, glance, Incidents(reader), Alerts(reader), Promises(reader), Bands(reader), Rows(reader), watch, writer)
 
 
 def attach(server: Flask, knowledge: Knowledge) -> None:

@@ -46,6 +46,34 @@ def trend(days: Sequence[Row], *, first_day: int, n_days: int, title: str | None
     return figure
 
 
+def band(hours: Sequence[Row]) -> Figure:
+    """Rows of each hour of event time (UTC) as a line, over the band in which they are expected.
+
+    Args:
+        hours: rows with hour_ms (milliseconds since 1970, UTC), observed, expected, lower and upper; the last three may be None.
+    """
+    figure: Figure = {"data": [], "layout": _layout(1, 1)}
+    x = [row["hour_ms"] for row in hours]
+    edge = {"type": "scatter", "mode": "lines", "x": x, "line": {"width": 0}, "hoverinfo": "skip", "connectgaps": False}
+    judged = any(row["expected"] is not None for row in hours)
+    if judged:
+        filled = {"fill": "tonexty", "fillcolor": "var(--band)"}
+        figure["data"] += [{**edge, "y": [row["lower"] for row in hours]}, {**edge, **filled, "y": [row["upper"] for row in hours]}]
+        expected = {"width": 1, "dash": "dot", "color": "var(--ink-3)"}
+        figure["data"].append(_line("expected", x, [row["expected"] for row in hours], expected))
+    figure["data"].append(_line("observed", x, [row["observed"] for row in hours], {"width": 1.6, "color": "var(--accent)"}))
+    _place_panel(figure, 0, 1, [])
+    figure["layout"]["xaxis"] |= {"tickformat": "%-d %b", "hoverformat": "%a %-d %b %H:%M (UTC)", "nticks": 8}
+    return figure
+
+
+def _line(name: str, x: list[int], y: list[Any], line: Figure) -> Figure:
+    return {
+        "type": "scatter", "mode": "lines", "name": name, "x": x, "y": y, "line": line,
+        "hovertemplate": "%{y:,.0f} rows<extra>" + name + "</extra>",
+    }  # fmt: skip
+
+
 def layers_shown(days: Sequence[Row]) -> list[str]:
     """Layers that the trend has bars of, in order."""
     return [layer for layer in LAYERS if any(_layer(r) == layer and r["rows_inserted"] for r in days)]
@@ -156,6 +184,15 @@ def escaped(text: str) -> str:
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
+def _of_days(days: list[str], columns: int) -> Figure:
+    return {
+        "range": [_half_a_day(days[0], -1), _half_a_day(days[-1], 1)],
+        "tickformat": "%-d %b",
+        "hoverformat": "%a %-d %b (UTC)",
+        "tickvals": days[::-1][:: 1 if columns == 1 else 4],
+    }
+
+
 def _place_panel(figure: Figure, index: int, columns: int, days: list[str]) -> None:
     layout, number = figure["layout"], "" if index == 0 else str(index + 1)
     row, column = divmod(index, columns)
@@ -169,10 +206,7 @@ def _place_panel(figure: Figure, index: int, columns: int, days: list[str]) -> N
         "domain": [left, min(1, left + width)],
         "anchor": f"y{number}",
         "type": "date",
-        "range": [_half_a_day(days[0], -1), _half_a_day(days[-1], 1)],
-        "tickformat": "%-d %b",
-        "hoverformat": "%a %-d %b (UTC)",
-        "tickvals": days[::-1][:: 1 if columns == 1 else 4],
+        **(_of_days(days, columns) if days else {}),
         "showgrid": False,
         "linecolor": "var(--line-strong)",
         "tickfont": {"size": 11, "color": "var(--ink-3)"},

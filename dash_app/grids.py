@@ -78,6 +78,17 @@ PIPELINE_COLUMNS = [
     column("last_success_ms", "Last success", "Ago", flex=8, minWidth=70),
     numeric("duration_s", "Duration", f"Duration {OF_LAST}", 68, "seconds"),
     *[_counted(*counted) for counted in COUNTS],
+    column(
+        "promise_text",
+        "Promises",
+        "Promise",
+        flex=9,
+        minWidth=116,
+        headerTooltip="Whether what is promised of the table is kept (SLA), and what is left of its error budget of 30 days.",
+        least_px=1480,
+        cellDataType=False,
+        **AFTER_NUMBERS,
+    ),
     numeric("success_rate", "Success", f"Share of the last {RATED_ATTEMPTS} attempts that succeeded.", 72, cellRenderer="SuccessRate"),
     column(
         "trend",

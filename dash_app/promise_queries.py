@@ -5,6 +5,7 @@ Does not belong here: how a promise is judged (the evaluator), or how it is show
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from dash_app.cache import Cache, Look
@@ -46,3 +47,14 @@ class Promises:
     def all(self) -> Look[list[Row]]:
         """Each promise with its state and since when, the broken ones first; times in milliseconds since 1970, UTC."""
         return self._looks.look("promises", lambda: list(self._reader.query(PROMISES).to_pylist()))
+
+
+def worst_promise(promises: Iterable[Row]) -> str | None:
+    """The state of all promises together: broken, kept, or not judged; None where nothing is promised or judged yet."""
+    states = {row["state"] for row in promises}
+    return next((state for state in ("broken", "kept", "not_judged") if state in states), None)
+
+
+def most_burnt(promises: Iterable[Row]) -> float | None:
+    """Of the error budgets of some promises, the share of the one that is burnt most; None where none has one."""
+    return max((row["burnt"] for row in promises if row["burnt"] is not None), default=None)

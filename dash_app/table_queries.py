@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from dash_app.broken_queries import synthetic_names
 from dash_app.lake_context import Sight
+from dash_app.promise_queries import PROMISES, most_burnt, worst_promise
 from dash_app.quality_queries import RANK
 from dash_app.queries import ATTEMPTS, Row
 from dash_app.statuses import status
@@ -34,14 +35,6 @@ select
     arg_max(status, place) filter (over) as last_status
 from attempts
 group by asset
-"""
-
-PROMISES = """
-select table_name, promise, state, observed, expected, reason, budget_burnt, epoch_ms(evaluated_at) as evaluated_ms
-from ops.sla_evaluations
-where '' = ? or table_name = ?
-qualify row_number() over (partition by table_name, promise order by evaluated_at desc) = 1
-order by table_name, case state when 'broken' then 0 when 'kept' then 1 else 2 end, promise
 """
 
 EDGES = """
@@ -137,7 +130,7 @@ def read_table_list(sight: Sight) -> list[Row]:
     """Every table with what was recorded of it; its size comes from `read_states`."""
     fresh = {row["asset"]: row for row in sight.rows(FRESHNESS)}
     promises: dict[str, list[Row]] = {}
-    for row in sight.rows(PROMISES, "", ""):
+    for row in sight.rows(PROMISES):
         promises.setdefault(row["table_name"], []).append(row)
     synthetic = synthetic_names(sight)
     return [_listed(declared, fresh, promises, synthetic) for declared in all_tables(sight).values()]
@@ -159,7 +152,7 @@ def read_facts(sight: Sight, declared: Table) -> Facts:
     fresh = [row for row in sight.rows(FRESHNESS) if row["asset"] == name]
     runs = sight.rows(RUNS, name)
     return Facts(
-        promises=sight.rows(PROMISES, name, name),
+        promises=[row for row in sight.rows(PROMISES) if row["table_name"] == name],
         made_from={row["output_column"]: row["made_from"] for row in sight.rows(COLUMN_EDGES, name)},
         checks=sight.rows(TABLE_CHECKS, name),
         anomalies=sight.rows(ANOMALIES, name),
@@ -225,17 +218,11 @@ def _listed(declared: Table, fresh: Mapping[str, Row], promises: Mapping[str, li
         "last_label": shown.label if known else None,
         "last_tone": shown.tone,
         "promise": worst_promise(promises.get(declared.name, [])),
-        "budget_burnt": max((r["budget_burnt"] for r in promises.get(declared.name, []) if r["budget_burnt"] is not None), default=None),
+        "budget_burnt": most_burnt(promises.get(declared.name, [])),
         "columns": len(declared.columns),
         "pii_columns": sum(c.pii for c in declared.columns),
         "synthetic": declared.name in synthetic,
     }
-
-
-def worst_promise(promises: Iterable[Row]) -> str | None:
-    """The state of all promises together: broken, kept, or not judged; None where nothing is promised or judged yet."""
-    states = {row["state"] for row in promises}
-    return next((state for state in ("broken", "kept", "not_judged") if state in states), None)
 
 
 def _shown(row: Row) -> Row:

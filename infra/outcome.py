@@ -13,28 +13,15 @@ import typer
 from rich.console import Console
 
 from infra.commands import INTERRUPTED
+from infra.commands.runs import SHORT_ID
 from infra.orchestrator import Launched
 from infra.progress import stderr_console
 from lakehouse.errors import ConfigurationError, DataError, InfrastructureError, LakehouseError
-from lakehouse.ops.store import OpsReader
 from lakehouse.settings import Settings
 
-SHORT_ID = 8
-"""Characters of a run's id that are shown; `runs` takes as many or more."""
-RUN_STEPS = """
-select run_id, pipeline, asset, attempt, status, started_at, duration_s, rows_read, rows_inserted, rows_updated, rows_deleted,
-       rows_expanded, rows_quarantined, rows_held_back, rows_duplicate, rows_conflicting, rows_not_applicable,
-       batch_id, error_class, error_message
-from ops.run_log where starts_with(run_id, ?) order by started_at
-"""
 CAUSES: tuple[type[LakehouseError], ...] = (InfrastructureError, ConfigurationError, DataError)
 """Of several causes the first counts: while a server is away, little can be told about the rest."""
 FAILED = ("FAILED", "TERMINATED")
-
-
-def steps_of(settings: Settings, run_id: str) -> list[dict[str, Any]]:
-    """The steps of the runs whose id begins so, every attempt, as the run log has them."""
-    return OpsReader(settings).rows(RUN_STEPS, [run_id])
 
 
 def wait(settings: Settings, launched: Launched, console: Console, *, shown_as: str) -> bool:

@@ -17,11 +17,12 @@ from lakehouse.alerts.drill import FireDrill
 from lakehouse.alerts.store_down import StoreDown
 from lakehouse.errors import InfrastructureError
 from lakehouse.incidents.graph import Graph
-from lakehouse.incidents.tracker import EVALUATOR, Change, Tracker
+from lakehouse.incidents.tracker import Change, Tracker
 from lakehouse.monitoring import attempts, inputs, promises, verdicts
 from lakehouse.monitoring.feedback import marked_as_expected
 from lakehouse.monitoring.series import Anomaly, SeriesWatch, as_symptom
-from lakehouse.monitoring.symptoms import Kind, Symptom
+from lakehouse.monitoring.symptoms import EVALUATOR, Kind, Symptom
+from lakehouse.monitoring.unjudged import Unjudged
 from lakehouse.ops.store import Reader, Row, Writer
 from lakehouse.sources import Source
 
@@ -69,7 +70,7 @@ class Watch:
         self._delivery, self._drill, self._store_down, self._beat = delivery, drill, store_down, beat
         self._host, self._since = host, since
         self._looks, self._waiting = looks, waiting
-        self._series = SeriesWatch(reader)
+        self._series, self._unjudged = SeriesWatch(reader), Unjudged(reader)
         self._tracker = Tracker(reader, writer, Graph(sources))
 
     def round(self, now: datetime) -> list[Change]:
@@ -111,7 +112,7 @@ class Watch:
     def _series_out_of_band(self, now: datetime) -> list[Symptom]:
         self._writer.append("ops.anomalies", marked_as_expected(self._reader, now))
         anomalies = [a for a in self._series.judge(now) if self._may_be_told(a)]
-        self._writer.append("ops.anomalies", self._new(anomalies, now))
+        self._writer.append("ops.anomalies", [*self._new(anomalies, now), *self._unjudged.changes(self._series.unjudged(), now)])
         return [as_symptom(anomaly) for anomaly in anomalies]
 
     def _broken_promises(self, now: datetime) -> list[Symptom]:
@@ -161,5 +162,5 @@ def _judged(name: str, judge: Look, now: datetime) -> list[Symptom]:
 
 RECORDED = """
 select pipeline, table_name, tenant_id, metric, dimension, bucket_start from ops.anomalies
-where bucket_start > $1::timestamptz - interval 5 days and actor = 'evaluator'
+where bucket_start > $1::timestamptz - interval 5 days and verdict = 'anomalous'
 """

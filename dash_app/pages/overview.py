@@ -16,7 +16,7 @@ from dash_app import links, well
 from dash_app.cache import Look
 from dash_app.context import knowledge_of_this_app
 from dash_app.incident_queries import active
-from dash_app.incident_words import PROMISES
+from dash_app.promise_parts import promise_table
 from dash_app.statuses import Tone
 from dash_app.well import Now
 
@@ -156,9 +156,9 @@ def _promises(now: Now) -> Component:
         return ui.section("Promises", ui.empty("No promise has been judged yet."), identity="promises")
     broken = [row for row in now.promises if row["state"] == "broken"]
     kept = [row for row in now.promises if row["state"] != "broken"]
-    more = html.Details([html.Summary(f"{len(kept):,} kept or not judged yet"), _promise_table(kept)], className="more") if kept else None
+    more = html.Details([html.Summary(f"{len(kept):,} kept or not judged yet"), promise_table(kept)], className="more") if kept else None
     return ui.section(
-        "Promises", [_promise_table(broken) if broken else _all_kept(now), more], identity="promises", note="error budget: 30 days"
+        "Promises", [promise_table(broken) if broken else _all_kept(now), more], identity="promises", note="error budget: 30 days"
     )
 
 
@@ -171,25 +171,3 @@ def _well_if(is_watched: bool, text: str) -> list[Component | str]:
     if not is_watched:
         return [text, " That says nothing while nobody watches for sure."]
     return [html.Span("✓", className="ink-good", **{"aria-hidden": "true"}), f" {text}"]
-
-
-def _promise_table(rows: list[dict[str, Any]]) -> Component:
-    shown = [
-        [
-            dcc.Link(row["table_name"], href=links.table(row["table_name"])),
-            html.Div([PROMISES.get(row["promise"], row["promise"]), html.Div(row["expected"], className="muted")]),
-            row["reason"] or row["observed"] or "–",
-            ui.clock(row["since_ms"]),
-            _budget(row),
-        ]
-        for row in rows
-    ]
-    return ui.table(("Table", "Promise", "Observed", "Since", "Budget burnt"), shown, numeric=(4,), label="Promises by table")
-
-
-def _budget(row: dict[str, Any]) -> Component | str:
-    if row["burnt"] is None:
-        return "–"
-    where = {"table_name": row["table_name"], "promise": row["promise"]}
-    ink = Tone.BAD if row["burnt"] > 1 else Tone.WARN if row["burnt"] > 0.5 else Tone.NONE
-    return dcc.Link(f"{row['burnt']:.0%}", href=links.rows("ops.sla_evaluations", where), className=f"ink-{ink}")

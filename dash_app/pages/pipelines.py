@@ -13,7 +13,10 @@ from dash.development.base_component import Component
 
 from dash_app import components as ui
 from dash_app import figures, grids, links
-from dash_app.context import facts_of_this_app
+from dash_app.cache import Look
+from dash_app.context import facts_of_this_app, knowledge_of_this_app
+from dash_app.promise_parts import promise_cell, promise_table
+from dash_app.promise_queries import most_burnt, worst_promise
 from dash_app.queries import FAILURE_DAYS, TREND_DAYS, Overview
 
 PATH = links.PIPELINES
@@ -22,20 +25,23 @@ Chosen = tuple[str | None, str | None]
 
 def layout(pipeline: str | None = None, table: str | None = None, **_: str) -> Component:
     """The page as it is now, for one pipeline and table where the address names them."""
-    look = facts_of_this_app().overview()
+    look, chosen = facts_of_this_app().overview(), (pipeline, table)
     overview = look.value or Overview()
-    shown = overview.within(pipeline, table)
+    shown = overview.within(*chosen)
     return html.Div(
         [
             dcc.Location(id="view", refresh=False),
             dcc.Interval(id="every", interval=10_000),
-            dcc.Store(id="seen", data=look.fingerprint),
-            dcc.Store(id="trend-data", data=trend(shown, (pipeline, table))),
+            dcc.Store(id="seen", data=fingerprint(look)),
+            dcc.Store(id="trend-data", data=trend(shown, chosen)),
+            dcc.Store(id="band-data", data=band(chosen)),
             html.Div(ui.banner(look), id="banner"),
             html.Div(ui.headline(overview), id="headline", **{"aria-live": "polite"}),
             ui.section("Pipelines", _pipelines(overview), identity="pipelines", note=_note(look)),
-            ui.section("Rows inserted per day", _trend(shown), identity="trend", note=trend_note(shown, (pipeline, table))),
-            ui.section("Failed runs", _failures(shown, (pipeline, table)), identity="failures", note=chosen_note((pipeline, table))),
+            ui.section("Rows inserted per day", _trend(shown), identity="trend", note=trend_note(shown, chosen)),
+            ui.section("Rows by hour, as expected or not", _band(chosen), identity="band", note="hours of event time, all tenants"),
+            ui.section("Promises", html.Div(promises(chosen), id="promises-shown"), identity="promises", note="error budget: 30 days"),
+            ui.section("Failed runs", _failures(shown, chosen), identity="failures", note=chosen_note(chosen)),
         ],
         className="page",
     )
@@ -54,7 +60,8 @@ def register(app: Dash) -> None:
     )
     def look_again(_: int, seen: str) -> tuple[Any, ...]:
         look = facts_of_this_app().overview()
-        return ui.live(look), ui.banner(look), no_update if look.fingerprint == seen else look.fingerprint
+        known = fingerprint(look)
+        return ui.live(look), ui.banner(look), no_update if known == seen else known
 
     @app.callback(
         Output("headline", "children"),
@@ -65,7 +72,7 @@ def register(app: Dash) -> None:
     )
     def draw_pipelines(_: str) -> tuple[Any, ...]:
         overview = facts_of_this_app().overview().value or Overview()
-        return ui.headline(overview), overview.pipelines, no_pipelines(overview)
+        return ui.headline(overview), pipeline_rows(overview), no_pipelines(overview)
 
     @app.callback(
         Output("trend-data", "data"),
@@ -74,6 +81,9 @@ def register(app: Dash) -> None:
         Output("failures-grid", "rowData"),
         Output("failures-empty", "children"),
         Output("failures-note", "children"),
+        Output("band-data", "data"),
+        Output("band-empty", "children"),
+        Output("promises-shown", "children"),
         Input("seen", "data"),
         Input("view", "search"),
         prevent_initial_call=True,
@@ -82,14 +92,16 @@ def register(app: Dash) -> None:
         chosen = chosen_in(search)
         shown = (facts_of_this_app().overview().value or Overview()).within(*chosen)
         failures = failure_rows(shown), no_failures(shown, chosen), chosen_note(chosen)
-        return trend(shown, chosen), trend_note(shown, chosen), no_trend(shown), *failures
+        expected = band(chosen), no_band(chosen), promises(chosen)
+        return trend(shown, chosen), trend_note(shown, chosen), no_trend(shown), *failures, *expected
 
-    app.clientside_callback(
-        ClientsideFunction("clearlake", "figure"),
-        Output("trend-figure", "figure"),
-        Input("trend-data", "data"),
-        Input("scheme", "computedColorScheme"),
-    )
+    for name in ("trend", "band"):
+        app.clientside_callback(
+            ClientsideFunction("clearlake", "figure"),
+            Output(f"{name}-figure", "figure"),
+            Input(f"{name}-data", "data"),
+            Input("scheme", "computedColorScheme"),
+        )
     app.clientside_callback(ClientsideFunction("clearlake", "selection"), Output("pipelines-grid", "selectedRows"), Input("view", "search"))
 
 
@@ -97,6 +109,51 @@ def chosen_in(search: str | None) -> Chosen:
     """Pipeline and table that a query string names."""
     values = parse_qs((search or "").removeprefix("?"))
     return values.get("pipeline", [None])[0], values.get("table", [None])[0]
+
+
+def fingerprint(look: Look[Overview]) -> str:
+    """Changes when, and only when, the page must be drawn anew."""
+    return f"{look.fingerprint}{knowledge_of_this_app().promises.all().fingerprint}"
+
+
+def pipeline_rows(overview: Overview) -> list[dict[str, Any]]:
+    """The rows of the grid: each table with what is promised of it."""
+    known = knowledge_of_this_app().promises.all().value or []
+    of = {row["asset"]: [p for p in known if p["table_name"] == row["asset"]] for row in overview.pipelines}
+    return [
+        {**row, **promise_cell(worst_promise(of[row["asset"]])), "budget_burnt": most_burnt(of[row["asset"]])} for row in overview.pipelines
+    ]
+
+
+def promises(chosen: Chosen) -> Component:
+    """What is promised of the table that is chosen, or of all tables of the pipeline."""
+    look, (pipeline, table) = knowledge_of_this_app().promises.all(), chosen
+    overview = facts_of_this_app().overview().value or Overview()
+    names = {row["asset"] for row in overview.pipelines if pipeline in (None, row["pipeline"]) and table in (None, row["asset"])}
+    rows = [row for row in look.value or [] if row["table_name"] in names]
+    return promise_table(rows) if rows else ui.empty("Nothing is promised here, or no promise has been judged yet.")
+
+
+def band(chosen: Chosen) -> figures.Figure:
+    """The figure of the hours of the table that is chosen; empty without one."""
+    rows = _hours(chosen)
+    return figures.band(rows) if rows else {}
+
+
+def no_band(chosen: Chosen) -> Component | None:
+    """Why there is no band, or no hour at all."""
+    if not all(chosen):
+        return ui.empty("Choose a table above to see its hours and the band in which they are expected.")
+    rows = _hours(chosen)
+    if not rows:
+        return ui.empty("No hour of this table is measured: rows are measured by hour in bronze and silver.")
+    reason = rows[-1]["reason"]
+    return html.P(f"Not judged yet: {reason}.", className="quiet") if reason else None
+
+
+def _hours(chosen: Chosen) -> list[dict[str, Any]]:
+    pipeline, table = chosen
+    return knowledge_of_this_app().bands.of(pipeline, table).value or [] if pipeline and table else []
 
 
 def trend(shown: Overview, chosen: Chosen) -> figures.Figure:
@@ -146,7 +203,7 @@ def no_failures(shown: Overview, chosen: Chosen) -> Component | None:
 
 
 def _pipelines(overview: Overview) -> list[Any]:
-    grid = grids.pipelines_grid(overview.pipelines)
+    grid = grids.pipelines_grid(pipeline_rows(overview))
     return [grid, html.Div(no_pipelines(overview), id="pipelines-empty"), _export("pipelines-grid", "pipelines")]
 
 
@@ -167,3 +224,9 @@ def _trend(shown: Overview) -> list[Any]:
     graph = dcc.Graph(id="trend-figure", figure={}, config={"displayModeBar": False, "responsive": True})
     label = "Rows inserted per day by pipeline and layer; the table above has the counts of the last run."
     return [html.Div(graph, id="trend-graph", role="img", **{"aria-label": label}), html.Div(no_trend(shown), id="trend-empty")]
+
+
+def _band(chosen: Chosen) -> list[Any]:
+    graph = dcc.Graph(id="band-figure", figure={}, config={"displayModeBar": False, "responsive": True})
+    label = "Rows by hour of event time in the last week, and the band in which they are expected."
+    return [html.Div(graph, id="band-graph", role="img", **{"aria-label": label}), html.Div(no_band(chosen), id="band-empty")]

@@ -20,7 +20,8 @@ from dash_app.live import Drawn, LivePage, Query
 from dash_app.pages.quality import PATH as QUALITY
 from dash_app.pages.run import OUTCOMES
 from dash_app.pages.tables import PATH as TABLES
-from dash_app.pages.tables import PROMISES
+from dash_app.promise_parts import STATES, promise_table
+from dash_app.promise_queries import worst_promise
 from dash_app.queries import Row
 from dash_app.statuses import Status, Tone
 from dash_app.table_queries import (
@@ -37,20 +38,17 @@ from dash_app.table_queries import (
     lineage_of,
     read_facts,
     read_stored,
-    worst_promise,
 )
 from lakehouse.tables import Table
 
 PATH_TEMPLATE = "/tables/<name>"
 COLUMNS_OF_A_PAGE = 15
 PARTS = ("head", "lineage", "promises", "checks", "anomalies", "columns", "runs", "versions")
-PROMISE_WORDS = {
-    "fresh_within": "Fresh", "complete_by": "Complete", "success_rate": "Runs succeed", "check_pass_rate": "Checks pass",
-}  # fmt: skip
 VERDICTS = {
     "anomalous": Status("Out of band", Tone.BAD, "The measurement is outside of its band."),
     "expected": Status("Expected", Tone.GOOD, "A person marked it as expected."),
     "not_judged": Status("Not judged", Tone.NONE, "There is a reason why it is not judged."),
+    "judged": Status("Judged again", Tone.GOOD, "It has enough history now."),
 }
 OUTSIDE_BAND = {"low": "below", "high": "above"}
 
@@ -107,7 +105,7 @@ def _back() -> Component:
 def _head(declared: Table, facts: Facts, stored: Stored, known_look: Look[Facts], look: Look[Stored]) -> Component:
     state, fresh = stored.state, facts.freshness
     unknown = "promises not read yet" if known_look.value is None else "no promise judged"
-    label, tone = PROMISES.get(worst_promise(facts.promises) or "", (unknown, Tone.NONE))
+    told = STATES.get(worst_promise(facts.promises) or "", Status(unknown, Tone.NONE, ""))
     known: dict[str, ui.Children] = {
         "Rows": _number(state.rows if state else None, "#table-versions"),
         "Size": f"{pieces.size(state.bytes)} in {state.files:,} files" if state else "–",
@@ -124,7 +122,7 @@ def _head(declared: Table, facts: Facts, stored: Stored, known_look: Look[Facts]
         [
             html.I(className=f"swatch layer-{declared.layer.value}"),
             html.H1(declared.name, className="table-name"),
-            ui.pill(Status(label, tone, "Whether what is promised of the table is kept.")),
+            ui.pill(Status(told.label, told.tone, "Whether what is promised of the table is kept.")),
             pieces.synthetic_badge(facts.synthetic),
         ],
         className="run-title",
@@ -205,29 +203,8 @@ def _promises(declared: Table, facts: Facts, look: Look[Facts]) -> Component:
         judged = "Whether that is kept could not be read yet." if look.value is None else "It has not been judged yet."
         told = f"Declared: fresh within {wanted:,} minutes. {judged}" if wanted else "No freshness is promised of this table."
         return ui.section("Promises (SLA)", ui.empty(told), identity="table-promises-section")
-    rows = [_promise(row) for row in facts.promises]
-    headings = ("Promise", "State", "Observed", "Promised", "Error budget used", "Since")
-    return ui.section("Promises (SLA)", ui.table(headings, rows, numeric=(4,), label="Promises"), identity="table-promises-section")
-
-
-def _promise(row: Row) -> list[ui.Children]:
-    label, tone = PROMISES.get(row["state"], (row["state"], Tone.NONE))
-    meaning = row["reason"] or "Judged by the evaluator, recorded where it changes."
-    return [
-        PROMISE_WORDS.get(row["promise"], row["promise"]),
-        ui.pill(Status(label, tone, meaning)),
-        row["observed"] or row["reason"] or "–",
-        row["expected"],
-        _budget(row["budget_burnt"]),
-        ui.ago(row["evaluated_ms"]),
-    ]
-
-
-def _budget(burnt: float | None) -> ui.Children:
-    if burnt is None:
-        return "–"
-    tone = Tone.BAD if burnt > 1 else Tone.WARN if burnt > 0.8 else Tone.NONE
-    return html.Span(f"{100 * burnt:,.0f} %", className=f"ink-{tone}", title="Share of the last 30 days' error budget that is used up")
+    shown = promise_table(facts.promises, with_table=False)
+    return ui.section("Promises (SLA)", shown, identity="table-promises-section")
 
 
 def _checks(declared: Table, facts: Facts, look: Look[Facts]) -> Component:

@@ -19,6 +19,7 @@ from dash_app import pieces
 from dash_app.cache import Look
 from dash_app.lake_context import sight_of_this_app
 from dash_app.live import Drawn, LivePage, Query
+from dash_app.promise_parts import promise_cell
 from dash_app.queries import Row
 from dash_app.statuses import Tone
 from dash_app.table_queries import declared_list, read_states, read_table_list
@@ -27,7 +28,6 @@ from lakehouse.tables import Layer
 
 PATH = "/tables"
 PARTS = ("head", "tables")
-PROMISES = {"kept": ("Kept", Tone.GOOD), "broken": ("Broken", Tone.BAD), "not_judged": ("Not judged", Tone.NONE)}
 FILTERS = ("layer", "owner", "promise")
 
 
@@ -61,9 +61,8 @@ def table_rows(known: list[Row], states: Mapping[str, TableState]) -> list[Row]:
 
 
 def _row(row: Row, state: TableState | None) -> Row:
-    label, tone = PROMISES.get(row["promise"] or "", (None, Tone.NONE))
     stored = asdict(state) if state else dict.fromkeys(("version", "rows", "bytes", "files", "written_ms"))
-    return {**row, **stored, "promise_text": label, "tone": tone, "href": pieces.table_href(row["name"])}
+    return {**row, **stored, **promise_cell(row["promise"]), "href": pieces.table_href(row["name"])}
 
 
 def _head(every: list[Row], chosen: Mapping[str, str], look: Look[Any]) -> Component:

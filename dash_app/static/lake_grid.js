@@ -100,8 +100,8 @@
   }
 
   const Promise_ = ({ data }) => (data.promise_text ? two(
-    pill(data.tone, data.promise_text, "The worst of what is promised of the table"),
-    data.budget_burnt === null || data.budget_burnt === undefined ? null : sub(`budget ${Math.round(100 * data.budget_burnt)} % used`)) : h("span", { className: "muted" }, "–"));
+    pill(data.promise_tone, data.promise_text, "The worst of what is promised of the table"),
+    data.budget_burnt === null || data.budget_burnt === undefined ? null : sub(data.budget_burnt > 1 ? "overdrawn" : `${Math.round(100 * (1 - data.budget_burnt))} % left`)) : h("span", { className: "muted" }, "–"));
   const LastRun = ({ data }) => (data.last_label ? pill(data.last_tone, data.last_label, "How the last attempt that is over ended") : h("span", { className: "muted" }, "–"));
 
   function AgoOrNothing({ value }) {

@@ -16,6 +16,7 @@ QUICK = {
     **dict.fromkeys(("up", "down", "status", "logs", "restart", "destroy"), "stack"),
     "doctor": "doctor",
     "lineage": "lineage",
+    "runs": "runs",
     "sql": "sql",
     "sources": "sources",
     "alerts": "alerts",

@@ -20,13 +20,14 @@ from rich.table import Table
 from assets.automation import waiting_assets
 from assets.rendering import name_of
 from infra import stack
+from infra.commands.runs import steps_of
 from infra.commands.stack import addresses
 from infra.credentials import ANALYST_PASSWORD, OPERATIONS_PASSWORD
 from infra.first_account import FIRST_ACCOUNT
 from infra.landing import land_files
 from infra.memory import Peak
 from infra.orchestrator import launch
-from infra.outcome import failure, steps_of, wait
+from infra.outcome import failure, wait
 from infra.printing import AsJson, answers, in_words, plain_table, print_json, right
 from infra.progress import stderr_console
 from infra.services.registry import TRINO_CA

@@ -13,10 +13,10 @@ from typing import Annotated, Any
 import typer
 from rich.markup import escape
 
-from infra.commands.data import finish, outcome_of, source_named, steps_table
+from infra.commands.data import finish, outcome_of, source_named
+from infra.commands.runs import SHORT_ID, steps_table
 from infra.loaded_sources import folder, with_loaded_sources
 from infra.orchestrator import launch
-from infra.outcome import SHORT_ID
 from infra.printing import AsJson, answers, plain_table, print_json, right
 from lakehouse.dagster_api import RELEASE, REPROCESS, config_of
 from lakehouse.errors import ConfigurationError

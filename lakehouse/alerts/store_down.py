@@ -16,7 +16,7 @@ from typing import Any
 from lakehouse.alerts.channels import Channel, ChannelError, Sender
 from lakehouse.alerts.claims import LocalClaims
 from lakehouse.alerts.messages import compose
-from lakehouse.incidents.tracker import EVALUATOR
+from lakehouse.monitoring.symptoms import EVALUATOR
 from lakehouse.ops.store import Writer
 
 log = logging.getLogger("lakehouse")

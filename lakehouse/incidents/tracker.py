@@ -17,11 +17,10 @@ from typing import Any
 from lakehouse.incidents.causes import Cause, rank
 from lakehouse.incidents.graph import Graph
 from lakehouse.incidents.grouping import MANY, SERIES, Group, group, hits
-from lakehouse.monitoring.symptoms import CANARY, Kind, Symptom
+from lakehouse.monitoring.symptoms import CANARY, EVALUATOR, Kind, Symptom
 from lakehouse.ops.store import Reader, Writer
 from lakehouse.tables.ops import SEVERITIES
 
-EVALUATOR = "evaluator"
 REOPENED_WITHIN = timedelta(hours=6)
 MEASURED = (*SERIES, Kind.INPUT_LATE, Kind.INPUT_MISSING, Kind.IMPLAUSIBLE, Kind.REJECTED, Kind.DUPLICATES)
 QUIET = {

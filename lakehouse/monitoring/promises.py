@@ -21,6 +21,8 @@ from lakehouse.tables import TABLES, Layer, Sla, Table
 BUDGET_DAYS = 30
 LEAST_COUNTED = 20
 """Attempts, or checks, without which a rate says nothing."""
+BUDGET_STEP = 0.05
+"""By so much a budget must have changed for it to be recorded again."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,10 @@ select 'rates' as what, asset as name, good::double as good, runs::double as n, 
 union all select 'checks', asset, passed, n, null from checks
 union all select 'newest', pipeline, null, null, newest from newest
 """
-STANDING = "select table_name, promise, max_by(state, evaluated_at) as state from ops.sla_evaluations group by all"
+STANDING = """
+select table_name, promise, max_by(state, evaluated_at) as state, max_by(coalesce(budget_burnt, 0), evaluated_at) as burnt
+from ops.sla_evaluations group by all
+"""
 BROKEN_FOR = """
 with changes as (
     select table_name, promise, state, evaluated_at,
@@ -178,9 +183,13 @@ def feeding(declared: Table, sources: Mapping[str, Source]) -> list[Source]:
 
 
 def changes(reader: Reader, evaluations: Iterable[Evaluation]) -> list[Row]:
-    """Those that are not as they were when last recorded, as rows of ops.sla_evaluations."""
-    standing = {(r["table_name"], r["promise"]): r["state"] for r in reader.rows(STANDING)}
-    return [e.row() for e in evaluations if standing.get((e.table_name, e.promise), "not_judged") != e.state]
+    """Those that are not as they were when last recorded, in state or by a step of their budget, as rows of ops.sla_evaluations."""
+    standing = {(r["table_name"], r["promise"]): r for r in reader.rows(STANDING)}
+    return [e.row() for e in evaluations if _has_changed(e, standing.get((e.table_name, e.promise), {"state": "not_judged", "burnt": 0.0}))]
+
+
+def _has_changed(found: Evaluation, last: Row) -> bool:
+    return bool(found.state != last["state"] or abs((found.budget_burnt or 0.0) - last["burnt"]) >= BUDGET_STEP)
 
 
 def stale(evaluations: Iterable[Evaluation]) -> list[Symptom]:

@@ -19,11 +19,13 @@ import pyarrow as pa
 
 from lakehouse.monitoring.series_sql import (
     ACCEPTED,
+    BAND,
     BASELINE_SHARES,
     BASELINE_VOLUMES,
     COUNTS,
     GRACE,
     HISTORY,
+    HISTORY_OF_TABLE,
     JUDGED_SHARES,
     JUDGED_VOLUMES,
     LAST_HOURS,
@@ -120,6 +122,15 @@ class SeriesWatch:
         self._judged_as_of = as_of
         return [anomaly for pipeline in as_of for anomaly in self._judged.get(pipeline, [])]
 
+    def band(self, pipeline: str, table: str, now: datetime) -> list[dict[str, Any]]:
+        """Each hour of the last week of a table, of all tenants together: hour (UTC), rows observed, expected, lower and upper end of the
+        band, and the reason where it is not judged. Takes the place of whatever else this watch knew."""
+        self._put("history", self._reader.query(HISTORY_OF_TABLE, [now, pipeline, table]))
+        self._forget()
+        for statement, part in ((COUNTS, 0), (GRACE, 0), (BASELINE_VOLUMES, ALL_TENANTS)):
+            self._db.execute(self._filled(statement, now, part=part))
+        return self._rows(BAND, now)
+
     def _as_of(self, now: datetime) -> dict[str, list[object]]:
         """By pipeline: all that its verdicts depend on."""
         until = self._rows(LAST_HOURS, now)
@@ -136,12 +147,16 @@ class SeriesWatch:
         tenants = self._reader.rows(TENANTS, [now])[0]["n"]
         parts = max(1, -(-tenants // TENANTS_AT_ONCE))
         if parts != len(self._made_at):
-            self._db.execute("delete from counts; delete from volume_expected; delete from volume_state; delete from share_expected")
+            self._forget()
             self._make_baseline(range(parts), parts, now)
             return
         oldest = min(self._made_at, key=lambda part: self._made_at[part])
         if now >= self._made_at[oldest] + BASELINE_KEPT:
             self._make_baseline([oldest], parts, now)
+
+    def _forget(self) -> None:
+        self._db.execute("delete from counts; delete from volume_expected; delete from volume_state; delete from share_expected")
+        self._made_at.clear()
 
     def _make_baseline(self, of: Iterable[int], parts: int, now: datetime) -> None:
         for part in of:

@@ -25,6 +25,7 @@ from told group by pipeline, table_name, tenant_id, bucket_start, metric, dimens
 """Each measurement of each tenant and hour; a batch that was measured twice counts once."""
 
 HISTORY = _BY_BUCKET.format(back="29 days", of=" and hash(tenant_id) % $3 = $2")
+HISTORY_OF_TABLE = _BY_BUCKET.format(back="29 days", of=" and pipeline = $2 and table_name = $3")
 RECENT = _BY_BUCKET.format(back="2 days", of=" and pipeline in (select unnest($2))")
 TENANTS = """
 select count(distinct tenant_id)::int as n from ops.metrics
@@ -160,6 +161,9 @@ drop table volumes; drop table spans; drop table series;
 A volume strays by chance, and by a share of its own size: on the scale of roots by 1, and by that share of the root of what is expected.
 1.5 is for medians of two weeks, which are near the values they are medians of; 1.7 is the variance of chance with that of the median."""
 
+_LOWER = "greatest(pow(greatest({root} - {{volume_spreads}} * {spread}, 0) / 2, 2) - 0.375, 0)"
+_UPPER = "pow(({root} + {{volume_spreads}} * {spread}) / 2, 2) - 0.375"
+
 JUDGED_VOLUMES = f"""
 with each_tenant as ({_COUNTS.format(source="recent")}),
 series as (select * from each_tenant union all by name {_PLATFORM.format(of="each_tenant")}),
@@ -202,12 +206,27 @@ out as (
 select
     table_name, pipeline, tenant_id, 'rows' as metric, null as dimension, last_hour as bucket_start, window_h * 3600 as bucket_s, direction,
     observed, expected,
-    greatest(pow(greatest(usual_root - {{volume_spreads}} * spread, 0) / 2, 2) - 0.375, 0) as lower,
-    pow((usual_root + {{volume_spreads}} * spread) / 2, 2) - 0.375 as upper,
+    {_LOWER.format(root="usual_root", spread="spread")} as lower, {_UPPER.format(root="usual_root", spread="spread")} as upper,
     last_hour - to_hours(window_h - 1) as since, run_id
 from out
 qualify row_number() over (partition by pipeline, table_name, tenant_id order by window_h) = 1
 """
+
+BAND = f"""
+with series as (select hour, sum(volume) as observed from counts group by hour),
+hours as (
+    select unnest(generate_series(date_trunc('hour', {{now}}) - interval 7 days,
+                                  date_trunc('hour', {{now}} - to_seconds(grace_s)) - interval 1 hour, interval 1 hour)) as hour from grace
+)
+select h.hour, coalesce(s.observed, 0) as observed, e.expected, v.reason,
+       {_LOWER.format(root="2 * sqrt(e.expected + 0.375)", spread="e.spread")} as lower,
+       {_UPPER.format(root="2 * sqrt(e.expected + 0.375)", spread="e.spread")} as upper
+from hours as h left join series as s using (hour)
+left join volume_expected as e on e.part = -1 and e.window_h = 1 and e.hour_of_week = (epoch(h.hour) / 3600)::bigint % 168
+left join volume_state as v on v.part = -1
+order by h.hour
+"""
+"""Each hour of a week of one table: its rows, what is expected of it, and the band in which nobody is told."""
 
 _AMONG = """case when {of}.metric in ('filled_rows', 'value_rows') then coalesce(c.valued, c.seen)
                 when {of}.metric = 'not_applicable_rows' then c.seen + c.not_applicable else c.seen end"""

@@ -13,6 +13,8 @@ from typing import Any
 
 CANARY = "canary"
 """The pipeline that fails on purpose, to prove that a failure is told."""
+EVALUATOR = "evaluator"
+"""Who judges, where a person could."""
 
 
 class Kind(StrEnum):

@@ -141,8 +141,8 @@ ANOMALIES = Table(
         Column("dimension", "string", "Column, or `column=value`, where it is one that was measured."),
         Column("bucket_start", "timestamp", "Start of the bucket of event time (UTC).", required=True),
         Column("bucket_s", "int", "Length of the bucket.", unit="s", required=True),
-        Column("verdict", "string", "What was found: out of its band, marked as expected by a person, or not judged.", required=True,
-               values=("anomalous", "expected", "not_judged")),
+        Column("verdict", "string", "What was found: out of its band, marked as expected by a person, not judged, or judged from now on.",
+               required=True, values=("anomalous", "expected", "not_judged", "judged")),
         Column("direction", "string", "On which side of the band.", values=("low", "high")),
         Column("observed", "double", "The measurement."),
         Column("expected", "double", "Median of the buckets it was compared with."),
@@ -159,7 +159,7 @@ ANOMALIES = Table(
 
 SLA_EVALUATIONS = Table(
     name="ops.sla_evaluations",
-    description="Whether what is promised of a table is kept, a row where that changes.",
+    description="Whether what is promised of a table is kept, a row where that, or what is left of its error budget, changes.",
     columns=(
         Column("table_name", "string", "Table that the promise is about.", required=True),
         Column("promise", "string", "What is promised.", required=True,

@@ -71,6 +71,7 @@ def scene(name: str, now: datetime) -> tuple[FakeReader, troubles.Heart]:
         rows = [row for row in rows if row["incident_id"] in over]
         facts["ops.run_events"] = [row for row in facts["ops.run_events"] if row["status"] not in ("FAILED", "TERMINATED")]
     facts["ops.incident_events"] = rows
+    facts["ops.metrics"] = troubles.measured_hours(now, "okta", "bronze.okta", lost_hours=0 if name == "healthy" else 6)
     facts["ops.alert_deliveries"] = troubles.deliveries(now)
     facts["ops.sla_evaluations"] = troubles.promises(now, broken=name != "healthy")
     return FakeReader(facts), troubles.Heart(_beat(name, now))

@@ -21,7 +21,7 @@ import jobs.maintenance as maintenance
 import lakehouse.ops.upkeep as upkeep
 from assets.automation import forget_runs, waiting_assets
 from assets.definitions import defs
-from infra.commands.data import LATEST_RUNS
+from infra.commands.runs import LATEST_RUNS
 from infra.instance import open_existing
 from infra.supervisor import LOG_BACKUPS, LOG_BYTES, Supervisor
 from infra.trino_client import query

@@ -18,7 +18,7 @@ from graphql import parse, validate
 from rich.console import Console
 
 from infra import cli, orchestrator, outcome
-from infra.commands import GROUPS, INTERRUPTED
+from infra.commands import GROUPS, INTERRUPTED, runs
 from infra.orchestrator import Launched
 from lakehouse import settings as settings_module
 from lakehouse.errors import ConfigurationError, DataError, InfrastructureError, LakehouseError
@@ -286,7 +286,7 @@ def test_a_failed_run_is_an_error_of_what_its_last_attempts_failed_with(
     for name, number, error in attempts:
         attempt(settings, name, number, error)
     launched = Launched(RUN_ID, client=None)  # type: ignore[arg-type]
-    assert type(outcome.failure(settings, launched, outcome.steps_of(settings, RUN_ID))) is kind
+    assert type(outcome.failure(settings, launched, runs.steps_of(settings, RUN_ID))) is kind
 
 
 def test_a_run_whose_process_died_failed_for_its_server() -> None:
@@ -316,7 +316,7 @@ def test_an_interruption_leaves_the_run_alone_and_says_how_to_see_it(settings: S
     with pytest.raises(typer.Exit) as left:
         outcome.wait(settings, Interrupted(RUN_ID, client=None), Console(quiet=True), shown_as="run")  # type: ignore[arg-type]
     assert left.value.exit_code == INTERRUPTED
-    assert f"`lakehouse runs {RUN_ID[: outcome.SHORT_ID]}`" in capsys.readouterr().err
+    assert f"`lakehouse runs {RUN_ID[: runs.SHORT_ID]}`" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("answer", ["n", None])

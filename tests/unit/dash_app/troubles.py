@@ -236,6 +236,20 @@ def delivery(kind: str, channel: str, sent: datetime, outcome: str = "delivered"
     return {**base, "due_at": sent - timedelta(seconds=2.4), "sent_at": sent, **more}
 
 
+def measured_hours(now: datetime, pipeline: str, table: str, *, days: int = 29, lost_hours: int = 0) -> list[Row]:
+    """Rows by hour of three tenants over some days, a day like the other; in the last hours that are lost there are few."""
+    until = now.replace(minute=0, second=0, microsecond=0)
+    hours = [until - timedelta(hours=back) for back in range(days * 24, 0, -1)]
+    about = {"run_id": "r", "pipeline": pipeline, "table_name": table, "metric": "rows", "bucket_s": 3600}
+    return [
+        {
+            **about, "batch_id": f"b-{at:%d%H}", "tenant_id": tenant, "bucket_start": at, "recorded_at": at + timedelta(minutes=65),
+            "value": float(size * (1 + 5 * (7 < at.hour < 19)) + at.day % 7) * (0.1 if at >= until - timedelta(hours=lost_hours) else 1),
+        }
+        for at in hours for tenant, size in (("acme", 40), ("globex", 25), ("initech", 9))
+    ]  # fmt: skip
+
+
 def promises(now: datetime, *, broken: bool) -> list[Row]:
     """What is promised of tables; where broken, the freshness of one since 40 minutes."""
     rows = [promise(table, "fresh_within", "kept", now - timedelta(days=3), expected="60 min", burnt=0.12) for table in GOLD]
