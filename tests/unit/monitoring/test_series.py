@@ -6,10 +6,13 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from lakehouse.monitoring import series
 from lakehouse.monitoring.series import SeriesWatch, as_symptom
+from lakehouse.monitoring.series_sql import HISTORY
 from lakehouse.monitoring.symptoms import Kind
+from lakehouse.monitoring.unjudged import Unjudged
 from tests.scorecard.facts import Clock, FactStore
-from tests.unit.monitoring.facts import BRONZE, MONDAY, SILVER, Change, Row, measurements, unchanged
+from tests.unit.monitoring.facts import BRONZE, MONDAY, PIPELINE, SILVER, Change, Row, measurements, unchanged
 
 FAULT = MONDAY + timedelta(days=21, hours=10)
 """A Monday morning, when all are awake."""
@@ -24,6 +27,14 @@ def judged(change: Change, after: timedelta, *, seed: int = 1, days: int = 22) -
     for row in rows:
         store.record("ops.metrics", row["recorded_at"], [{k: v for k, v in row.items() if not k.startswith("recorded")}])
     return {(s.kind, s.table, s.tenant, s.dimension) for s in map(as_symptom, SeriesWatch(store).judge(FAULT + after))}
+
+
+def store_of(days: int, change: Change = unchanged) -> FactStore:
+    """Some days of measurements."""
+    store = FactStore(Clock(MONDAY + timedelta(days=days)))
+    for row in measurements(days, change):
+        store.record("ops.metrics", row["recorded_at"], [{k: v for k, v in row.items() if not k.startswith("recorded")}])
+    return store
 
 
 def from_fault(of: str | None, **factors: float) -> Change:
@@ -81,12 +92,59 @@ def test_what_is_over_is_no_longer_told() -> None:
     assert judged(for_two_hours, timedelta(hours=5, minutes=20)) == set()
 
 
+def test_however_many_tenants_are_taken_at_once_the_verdicts_are_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    changes = [from_fault("middle", all=0), from_fault(None, all=0.6), from_fault("large", with_ip=0.5)]
+    together = [judged(change, timedelta(hours=4, minutes=20)) for change in changes]
+    monkeypatch.setattr(series, "TENANTS_AT_ONCE", 1)
+    assert [judged(change, timedelta(hours=4, minutes=20)) for change in changes] == together
+    assert all(together)
+
+
+def test_a_round_renews_the_baseline_of_few_tenants_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(series, "TENANTS_AT_ONCE", 1)
+    store = store_of(22)
+    watch, asked = SeriesWatch(store), []
+    query = store.query
+    monkeypatch.setattr(store, "query", lambda sql, given=(): (asked.append(given[1]) if sql == HISTORY else None) or query(sql, given))
+    for minutes in (0, 1, 360, 361, 362, 363, 364):
+        watch.judge(FAULT + timedelta(minutes=minutes))
+    assert asked == [0, 1, 2, 3, 0, 1, 2, 3]
+
+
+def test_the_band_of_a_table_holds_its_healthy_hours_and_not_those_that_fell_off() -> None:
+    hours = SeriesWatch(store_of(22, from_fault(None, all=0.05))).band(PIPELINE, BRONZE, FAULT + timedelta(hours=4))
+    assert {row["hour"] for row in hours} == {FAULT + timedelta(hours=n) for n in range(4 - 7 * 24, 3)}
+    assert [row["hour"] for row in hours if row["observed"] < row["lower"]] == [FAULT + timedelta(hours=n) for n in range(3)]
+    assert all(row["observed"] < row["upper"] and row["lower"] < row["expected"] < row["upper"] for row in hours)
+
+
+def test_the_band_of_a_table_that_is_too_young_says_so_and_one_without_hours_has_none() -> None:
+    assert {row["reason"] for row in SeriesWatch(store_of(7)).band(PIPELINE, BRONZE, MONDAY + timedelta(days=7))} == {
+        "7 of 14 days of history"
+    }
+    assert SeriesWatch(store_of(7)).band(PIPELINE, "gold.logins_daily", MONDAY + timedelta(days=7)) == []
+
+
+def test_why_a_series_is_not_judged_is_recorded_where_it_changes_and_where_it_ends() -> None:
+    store, told = FactStore(Clock(MONDAY)), [{"pipeline": PIPELINE, "table_name": BRONZE, "tenant_id": "large", "reason": "7 of 14 days"}]
+
+    def changes(unjudged: Unjudged, day: int, found: list[Row]) -> list[tuple[str, str | None]]:
+        rows = unjudged.changes(found, MONDAY + timedelta(days=day))
+        store.record("ops.anomalies", MONDAY + timedelta(days=day), rows)
+        return [(row["verdict"], row["reason"]) for row in rows]
+
+    watching = Unjudged(store)
+    assert changes(watching, 7, told) == [("not_judged", "7 of 14 days")]
+    assert changes(watching, 8, told) == []
+    assert changes(Unjudged(store), 8, told) == [], "an evaluator that was started anew tells nothing again"
+    assert changes(Unjudged(store), 9, [{**told[0], "reason": "9 of 14 days"}]) == [("not_judged", "9 of 14 days")]
+    assert changes(Unjudged(store), 14, []) == [("judged", None)]
+    assert changes(Unjudged(store), 15, []) == []
+
+
 def test_a_series_that_is_too_young_is_not_judged_and_says_why() -> None:
     now = MONDAY + timedelta(days=7, hours=12)
-    store = FactStore(Clock(now))
-    for row in measurements(7, from_fault(None)):
-        store.record("ops.metrics", row["recorded_at"], [{k: v for k, v in row.items() if not k.startswith("recorded")}])
-    watch = SeriesWatch(store)
+    watch = SeriesWatch(store_of(7))
     assert watch.judge(now) == []
     assert {row["reason"] for row in watch.unjudged()} == {"7 of 14 days of history"}
 
