@@ -16,6 +16,7 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 from infra.browser import FLAGS, chromium
 from tests.browser.show import PASSWORD, Shown, scene
 from tests.unit.dash_app.facts import FakeReader
+from tests.unit.dash_app.lake_facts import FakeLake
 from tests.unit.dash_app.troubles import Heart
 
 LOADED_MS = 60_000
@@ -37,7 +38,7 @@ def show(browser: Browser, tmp_path: Path) -> Iterator[Show]:
     """Serves a scene, or given facts, and opens a browser that has signed in."""
     with ExitStack() as stack:
 
-        def opened(name: str = "failing", facts: tuple[FakeReader, Heart] | None = None, width: int = 1280) -> tuple[Shown, Page]:
+        def opened(name: str = "failing", facts: tuple[FakeReader, Heart, FakeLake] | None = None, width: int = 1280) -> tuple[Shown, Page]:
             shown = stack.enter_context(Shown(tmp_path, *(facts or scene(name, datetime.now(UTC)))))
             context = browser.new_context(base_url=shown.url, viewport={"width": width, "height": 800}, timezone_id="America/New_York")
             stack.callback(context.close)

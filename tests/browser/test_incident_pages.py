@@ -14,9 +14,13 @@ from playwright.sync_api import expect
 from tests.browser.conftest import Show
 from tests.unit.dash_app import markup
 from tests.unit.dash_app.facts import FakeReader
+from tests.unit.dash_app.lake_facts import FakeLake
 from tests.unit.dash_app.troubles import Heart, heartbeat
 
-PAGES = ("/", "/incidents", "/incidents/inc-0412", "/alerts", "/pipelines", "/rows?table=ops.incident_events")
+PAGES = (
+    "/", "/incidents", "/incidents/inc-0412", "/alerts", "/pipelines", "/pipelines?pipeline=okta&table=bronze.okta", "/broken", "/quality",
+    "/quarantine", "/tables", "/tables/silver.auth_events", "/rows?table=ops.incident_events",
+)  # fmt: skip
 
 
 def test_what_people_do_is_kept_with_who_and_when_and_shown(show: Show):
@@ -40,7 +44,7 @@ def test_what_people_do_is_kept_with_who_and_when_and_shown(show: Show):
     kept = shown.reader.facts["ops.incident_events"][-5:]
     assert [row["event"] for row in kept] == ["acknowledged", "assigned", "commented", "marked", "marked"]
     assert {(row["actor"], row["incident_id"]) for row in kept} == {("admin", "inc-0412")}
-    assert len(shown.reader.facts["ops.actions"]) == 5
+    assert [row["action"] for row in shown.reader.facts["ops.actions"] if row["action"] != "signed_in"] == [row["event"] for row in kept]
 
 
 def test_what_is_being_written_stays_while_the_page_looks_again(show: Show):
@@ -110,7 +114,7 @@ def test_a_picked_filter_goes_into_the_address(show: Show):
 
 def test_a_table_is_saved_as_csv_that_runs_nothing(show: Show):
     now = datetime.now(UTC)
-    _, page = show(facts=(FakeReader(markup.facts(now)), Heart(heartbeat(now))))
+    _, page = show(facts=(FakeReader(markup.facts(now)), Heart(heartbeat(now)), FakeLake()))
     page.goto("/incidents")
     page.wait_for_selector("#incidents-grid .ag-row")
     with page.expect_download() as saving:
@@ -140,7 +144,7 @@ ALIVE = """() => {
 
 def test_stored_markup_is_text_on_every_page(show: Show):
     now = datetime.now(UTC)
-    _, page = show(facts=(FakeReader(markup.facts(now)), Heart(markup.heartbeat(now))))
+    _, page = show(facts=(FakeReader(markup.facts(now)), Heart(markup.heartbeat(now)), FakeLake(markup.quarantine(now))))
     foreign: list[str] = []
     page.on("request", lambda request: foreign.append(request.url) if "127.0.0.1" not in request.url.split("?")[0] else None)
     page.on("dialog", lambda dialog: foreign.append(dialog.message))
@@ -153,6 +157,10 @@ def test_stored_markup_is_text_on_every_page(show: Show):
         "/rows?table=ops.incident_events": "#rows-grid .ag-row",
         "/pipelines": "#failures-grid .ag-row",
         "/runs/r-1": ".step",
+        "/broken": "#files-rows .ag-row",
+        "/quality": "#quality-grid .ag-row",
+        "/quarantine": "#quarantine-grid .ag-row",
+        f"/tables/{markup.TABLE}": "#table-anomalies-grid .ag-row",
     }
     for path, selector in seen.items():
         page.goto(path)

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from tests.unit.dash_app.facts import Facts, fact
+from tests.unit.dash_app.lake_facts import file_row, quarantined
 from tests.unit.dash_app.troubles import delivery, edge, event, evidence, opened, promise
 
 RUN = "window.ran=1"
@@ -69,9 +70,17 @@ STRINGS = (
 )  # fmt: skip
 
 
+TABLE = "silver.auth_events"
+"""The table that has a page of its own with all of them."""
+USED = (
+    "ops.incident_events", "ops.alert_deliveries", "ops.sla_evaluations", "ops.run_events", "ctl.files", "ops.check_results",
+    "ops.anomalies",
+)  # fmt: skip
+
+
 def facts(now: datetime) -> Facts:
     """Each of the strings wherever text can come from: titles, errors, names of tenants, tables, files, channels, people."""
-    rows: Facts = {name: [] for name in ("ops.incident_events", "ops.alert_deliveries", "ops.sla_evaluations", "ops.run_events")}
+    rows: Facts = {name: [] for name in USED}
     rows["ops.lineage_edges"] = [edge(f"{text}/x.jsonl", "bronze.okta") for text in STRINGS]
     for n, text in enumerate(STRINGS):
         at = now - timedelta(minutes=n)
@@ -84,7 +93,32 @@ def facts(now: datetime) -> Facts:
         rows["ops.sla_evaluations"].append(promise(text, "fresh_within", "broken", at, expected=text, observed=text, burnt=2))
         run: dict[str, Any] = {"pipeline": text, "asset": text, "error_class": text, "error_message": text}
         rows["ops.run_events"].append(fact("end", f"r-{n}" if n else text, "FAILED", at, **run))
+        rows["ctl.files"].append(file_row(f"{text}/x.jsonl", at, state="rejected", tenant_id=text, batch_id=None, reason=text))
+        rows["ops.check_results"] += [_check(table, text, at) for table in (TABLE, text)]
+        rows["ops.anomalies"].append(_anomaly(text, at))
+        rows["ops.sla_evaluations"].append(promise(TABLE, text, "kept", at, expected=text, observed=text, burnt=0.2))
+        rows["ops.lineage_edges"].append(edge(text, TABLE))
     return rows
+
+
+def quarantine(now: datetime) -> list[dict[str, Any]]:
+    """Each of the strings wherever a quarantined row can have text."""
+    told = ("source", "tenant_id", "detail", "event_id", "_batch_id")
+    return [
+        quarantined(n, now - timedelta(minutes=n), **dict.fromkeys(told, text), reasons=[text], raw=text, _source_file=f"okta/{text}.jsonl")
+        for n, text in enumerate(STRINGS)
+    ]
+
+
+def _check(table: str, text: str, at: datetime) -> dict[str, Any]:
+    said = dict.fromkeys(("pipeline", "check_name", "check_type", "column_name", "expected", "batch_id", "sample_reference"), text)
+    counted = {"rows_tested": 9, "rows_failed": 3, "contract_version": "a", "recorded_at": at, "recorded_date": at.date()}
+    return {**said, **counted, "run_id": text, "table_name": table, "severity": "row", "outcome": "failed"}
+
+
+def _anomaly(text: str, at: datetime) -> dict[str, Any]:
+    about = {"pipeline": text, "table_name": TABLE, "tenant_id": text, "metric": "filled_rows", "dimension": text, "actor": text}
+    return {**about, "bucket_start": at, "bucket_s": 3600, "verdict": "not_judged", "reason": text, "judged_at": at}
 
 
 def _incident(incident_id: str, at: datetime, text: str) -> dict[str, Any]:

@@ -11,13 +11,15 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from dash import Dash
 from flask_login import UserMixin, login_user
 
 from dash_app import frame
-from dash_app.pages import alerts, incident, incidents, overview, pipelines, rows, run
+from dash_app.operations import create_app
+from dash_app.pages import alerts, broken, incident, incidents, overview, pipelines, quality, quarantine, rows, run, table, tables
+from lakehouse.settings import Settings
 from tests.unit.dash_app import markup
-from tests.unit.dash_app.facts import FakeReader
+from tests.unit.dash_app.facts import FakeReader, FakeWriter
+from tests.unit.dash_app.lake_facts import FakeLake
 from tests.unit.dash_app.troubles import Heart
 
 TEXT_ELEMENTS = (
@@ -45,6 +47,14 @@ PAGES: dict[str, Callable[[], Any]] = {
     "rows of the lake": lambda: rows.layout(markup.STRINGS[0], **{markup.STRINGS[4]: markup.STRINGS[5]}),
     "pipelines": pipelines.layout,
     "run": lambda: run.layout(markup.STRINGS[0]),
+    "broken": broken.layout,
+    "quality": quality.layout,
+    "quality of a table": lambda: quality.layout(table=markup.TABLE, check=markup.STRINGS[0]),
+    "quarantine": quarantine.layout,
+    "filtered quarantine": lambda: quarantine.layout(source=markup.STRINGS[0], reason=markup.STRINGS[4]),
+    "tables": tables.layout,
+    "table": lambda: table.layout(markup.TABLE),
+    "unknown table": lambda: table.layout(markup.STRINGS[0]),
     "frame": lambda: frame.frame(frame.html.Div()),
 }
 
@@ -81,12 +91,13 @@ def strings(value: Any, key: str = "") -> Iterator[tuple[str, str]]:
 
 
 @pytest.fixture
-def page(own_app: Dash, own_reader: FakeReader, heart: Heart) -> Callable[[str], list[dict[str, Any]]]:
+def page(settings: Settings, own_reader: FakeReader, own_writer: FakeWriter, heart: Heart) -> Callable[[str], list[dict[str, Any]]]:
     """The components of a page over facts that are full of markup."""
     now = datetime.now(UTC)
     for name, table_rows in markup.facts(now).items():
         own_reader.put(name, table_rows)
     heart.body = markup.heartbeat(now)
+    own_app = create_app(settings, own_reader, own_writer, heart, lake=FakeLake(markup.quarantine(now)))
 
     def made(name: str) -> list[dict[str, Any]]:
         with own_app.server.test_request_context("/"):
