@@ -29,7 +29,8 @@ EXPECTED = {
 STANDING = """
 with ends as (
     select
-        *, coalesce(started_at, nominal_start, ended_at) as began_at, status like 'SUCCEEDED%' as is_good,
+        pipeline, asset, layer, run_id, attempt, status, error_class, error_message, error_fingerprint, code_version, contract_version,
+        ended_at, recorded_at, coalesce(started_at, nominal_start, ended_at) as began_at, status like 'SUCCEEDED%' as is_good,
         status in ('FAILED', 'TERMINATED', 'SKIPPED_UPSTREAM', 'MISSING', 'LATE') as is_bad,
         epoch_us(began_at) * 10 + case fact when 'end' then 2 else 1 end as place
     from ops.run_events where fact in ('end', 'verdict') and recorded_at <= $1

@@ -13,6 +13,7 @@ from typing import Any
 from lakehouse.ops.store import Reader, Row
 from lakehouse.tables import table
 
+ANY_MARK = "select 1 from ops.incident_events where event = 'marked' limit 1"
 MARKED = """
 select symptoms, marked_by, since from ops.incidents
 where mark = 'expected' and (state != 'resolved' or resolved_at > $1::timestamptz - interval 1 hour)
@@ -25,7 +26,7 @@ qualify row_number() over (partition by pipeline, table_name, tenant_id, metric,
 
 def marked_as_expected(reader: Reader, now: datetime) -> list[Row]:
     """A verdict for each series of an incident that a person has marked as expected and that has none yet, as rows of ops.anomalies."""
-    marked = reader.rows(MARKED, [now])
+    marked = reader.rows(MARKED, [now]) if reader.rows(ANY_MARK) else []
     if not marked:
         return []
     last = {_series(row): row for row in reader.rows(LAST_VERDICTS, [now])}

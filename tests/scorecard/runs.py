@@ -15,7 +15,7 @@ from tests.scorecard.catalogue import faults_of
 from tests.scorecard.facts import Clock, FactStore, History
 from tests.scorecard.faults import Fault
 from tests.scorecard.pipeline import Pipeline
-from tests.scorecard.watch import CLOSE_FOR, ROUND, UNWATCHED_ROUND, Message, Watch, maker
+from tests.scorecard.watch import COARSE_ROUND, ROUND, UNWATCHED_ROUND, Message, Watch, is_close, maker
 from tests.scorecard.world import BEGIN, END, World
 from tests.scorecard.zscore import look_after
 
@@ -68,12 +68,16 @@ def live_healthy(
 
 
 def moments(faults: Sequence[Fault], begin: datetime, end: datetime) -> Iterator[datetime]:
-    """When rounds are held (UTC): each minute where a fault will be young in its own run, else every half hour."""
+    """When rounds are held (UTC): as in each fault's own run from its beginning until it is old, else every half hour."""
     now = begin
     while now <= end:
         yield now
-        is_watched = any(fault.window[0] <= now < fault.begins + CLOSE_FOR for fault in faults)
-        now += ROUND if is_watched else UNWATCHED_ROUND - timedelta(minutes=now.minute % 30)
+        if any(is_close(now, fault.begins) for fault in faults):
+            now += ROUND
+        elif any(fault.window[0] <= now < fault.begins for fault in faults):
+            now += COARSE_ROUND
+        else:
+            now += UNWATCHED_ROUND - timedelta(minutes=now.minute % 30)
 
 
 def live_through(fault: Fault, healthy: Healthy, *, only_carrier: bool = False) -> Episode:

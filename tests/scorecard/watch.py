@@ -18,14 +18,19 @@ from tests.scorecard.protocol import ChannelRefused, Detector, Make, Send
 
 ROUND = timedelta(minutes=1)
 COARSE_ROUND = timedelta(minutes=5)
-"""How often they are held once a fault is old; what is found then tells when it is over."""
-CLOSE_FOR = timedelta(hours=2)
-"""For so long after a fault's beginning rounds are a minute apart."""
+"""How often they are held shortly before a fault, and once it is old; what is found then tells when it is over."""
+CLOSE_BEFORE, CLOSE_FOR = timedelta(minutes=10), timedelta(hours=2)
+"""So long before and after a fault's beginning rounds are a minute apart."""
 UNWATCHED_ROUND = timedelta(minutes=30)
 """How often rounds are held far from any fault."""
 CHANNELS = ("chat", "mail")
 SILENCE = timedelta(minutes=2)
 """The dead-man's switch raises its alarm when no heartbeat has come for longer than this."""
+
+
+def is_close(now: datetime, begins: datetime) -> bool:
+    """Whether rounds are a minute apart at a moment, for a fault that begins at another (both UTC)."""
+    return begins - CLOSE_BEFORE <= now < begins + CLOSE_FOR
 
 
 def maker(name: str) -> Make:
@@ -136,10 +141,10 @@ class Watch:
             return
 
     def watch(self, begin: datetime, end: datetime) -> None:
-        """Hold rounds from one moment to another (UTC): each minute while the fault is young; later the switch is not looked at."""
-        now, close_until = begin, (self.fault.begins if self.fault else begin) + CLOSE_FOR
+        """Hold rounds from one moment to another (UTC): each minute while the fault is young; else the switch is not looked at."""
+        begins, now = self.fault.begins if self.fault else begin, begin
         while now < end:
             self.hold_round(now)
-            if now < close_until:
+            if is_close(now, begins):
                 self.switch.look(now)
-            now += ROUND if now < close_until else COARSE_ROUND
+            now += ROUND if is_close(now, begins) else COARSE_ROUND
