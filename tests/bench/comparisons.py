@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tests.bench.contestants import DLT, LATE, NEW, NOTHING, ONE_CORE, OURS, PLAIN, POLARS, UNCHECKED
+from tests.bench.contestants import DLT, LATE, NEW, NOTHING, ONE_CORE, OURS, PLAIN, POLARS, UNCHECKED, UNRECORDED
 from tests.bench.record import Record
 
 SMALL, MILLION, LARGE = 50_000, 1_000_000, 5_000_000
@@ -105,6 +105,10 @@ RACED = (
     Comparison(
         "checks", "a run with contracts and run log over one without", seconds(OURS), seconds(UNCHECKED), (OURS, UNCHECKED),
         at_most=1.15, barred=(LARGE,),
+    ),
+    Comparison(
+        "recording", "a run that is recorded over one that is not", seconds(OURS), seconds(UNRECORDED), (OURS, UNRECORDED),
+        at_most=1.05, barred=(LARGE,),
     ),
     Comparison(
         "cores", "one core's time over that of two", seconds(ONE_CORE), seconds(OURS), (ONE_CORE, OURS), at_least=1.6, barred=(MILLION,),

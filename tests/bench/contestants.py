@@ -27,7 +27,8 @@ from tests.bench.plain import Plain
 from tests.bench.record import Digest
 from tests.lake import GOLD
 
-OURS, PLAIN, UNCHECKED, ONE_CORE = "Clearlake", "plain Spark", "contracts and run log off", "one core"
+OURS, PLAIN, ONE_CORE = "Clearlake", "plain Spark", "one core"
+UNCHECKED, UNRECORDED = "contracts and run log off", "nothing recorded"
 POLARS, DLT = "polars + delta-rs", "dlt + DuckDB"
 NEW, NOTHING = "1 % new", "nothing new"
 LATE, NOTHING_LATE = "1 % new, some of it late", "nothing new after that"
@@ -59,7 +60,8 @@ class Contestants:
         self._growing: dict[tuple[int, Order], Settings] = {}
         self._one_core: Settings | None = None
         self._runs: dict[str, Callable[[int, int], list[Outcome]]] = {
-            OURS: self._ours, PLAIN: self._plain, UNCHECKED: self._unchecked, POLARS: self._polars, DLT: self._dlt,
+            OURS: self._ours, PLAIN: self._plain, UNCHECKED: self._unchecked, UNRECORDED: self._unrecorded,
+            POLARS: self._polars, DLT: self._dlt,
             ONE_CORE: self._on_one_core,
             NEW: lambda size, number: self._new(size, number, Order.TIME, NEW, NOTHING),
             LATE: lambda size, number: self._new(size, number, Order.ARRIVAL, LATE, NOTHING_LATE),
@@ -90,16 +92,19 @@ class Contestants:
             lakes.remove_bucket(made, made.lake_bucket)
 
     def _ours(self, size: int, _number: int) -> list[Outcome]:
-        with self.lake(size) as lake:
-            lakes.enter(lake)
-            seconds, parts = _timed(lambda: pipeline.run(lake))
-            return [Outcome(OURS, size, seconds, parts, delta_digests(lake, self.tables))]
+        return self._run_as(OURS, size, pipeline.run)
 
     def _unchecked(self, size: int, _number: int) -> list[Outcome]:
+        return self._run_as(UNCHECKED, size, pipeline.run_unchecked)
+
+    def _unrecorded(self, size: int, _number: int) -> list[Outcome]:
+        return self._run_as(UNRECORDED, size, pipeline.run_unrecorded)
+
+    def _run_as(self, what: str, size: int, run: Callable[[Settings], Mapping[str, float]]) -> list[Outcome]:
         with self.lake(size) as lake:
             lakes.enter(lake)
-            seconds, parts = _timed(lambda: pipeline.run_unchecked(lake))
-            return [Outcome(UNCHECKED, size, seconds, parts, delta_digests(lake, self.tables))]
+            seconds, parts = _timed(lambda: run(lake))
+            return [Outcome(what, size, seconds, parts, delta_digests(lake, self.tables))]
 
     def _on_one_core(self, size: int, _number: int) -> list[Outcome]:
         self._one_core = self._one_core or cores.second_spark(self.settings, self.folder / ONE_CORE)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from lakehouse.spark import SMALL_RECORDS
-from tests.bench.contestants import LATE, NEW, ONE_CORE, OURS, PLAIN, UNCHECKED, Contestants, Outcome
+from tests.bench.contestants import LATE, NEW, ONE_CORE, OURS, PLAIN, UNCHECKED, UNRECORDED, Contestants, Outcome
 from tests.bench.events import SLICES
 from tests.bench.record import WHOLE, Record, Timing
 
@@ -43,7 +43,7 @@ class Race:
     def _warm_up(self, what: str, size: int) -> None:
         """One run that is not counted: the JVM compiles what it runs often, and small batches are run differently from large ones."""
         kind = (what, size > SMALL_RECORDS)
-        if what in (OURS, PLAIN, UNCHECKED, ONE_CORE) and kind not in self._warm:
+        if what in (OURS, PLAIN, UNCHECKED, UNRECORDED, ONE_CORE) and kind not in self._warm:
             self.contestants.run(what, min(size, WARM_AT), 0)
         self._warm.add(kind)
 
