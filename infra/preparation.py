@@ -38,9 +38,9 @@ def _catalog(settings: Settings) -> Stamp:
 
 
 def _views(settings: Settings) -> Stamp:
-    from infra.views import run_log_sql
+    from infra.views import views_sql
 
-    return views_stamp(settings, declared_tables(load_sources(settings)), run_log_sql())
+    return views_stamp(settings, declared_tables(load_sources(settings)), views_sql())
 
 
 def _are_up(settings: Settings, names: frozenset[str]) -> bool:

@@ -9,11 +9,12 @@ from collections.abc import Mapping, Sequence
 
 import bcrypt
 
+from lakehouse.ops.views import VIEWS
+
 ANALYST = "analyst"
 DDL_CATALOG = "lake_ddl"
 """The same tables, writable, for one purpose: the read-only catalog refuses CREATE VIEW."""
 OPEN_SCHEMAS = "silver|gold|ops"
-RUN_LOG_VIEW = ("ops", "run_log")
 REFRESH = "2s"
 BCRYPT_ROUNDS = 10
 
@@ -41,15 +42,19 @@ def access_rules(catalog: str, service_user: str) -> dict[str, object]:
 
 
 def _table_rules(catalog: str, service_user: str) -> list[dict[str, object]]:
-    schema, view = RUN_LOG_VIEW
     return [
-        {"user": service_user, "catalog": DDL_CATALOG, "schema": schema, "table": view, "privileges": ["OWNERSHIP", "SELECT"]},
+        *(_owned_view(service_user, name) for name in VIEWS),
         {"catalog": DDL_CATALOG, "privileges": []},
         {"user": service_user, "catalog": f"{catalog}|system", "privileges": ["SELECT"]},
         {"user": ANALYST, "catalog": catalog, "schema": OPEN_SCHEMAS, "privileges": ["SELECT"]},
         {"catalog": "system", "schema": "jdbc", "privileges": ["SELECT"]},
         {"privileges": []},
     ]
+
+
+def _owned_view(service_user: str, name: str) -> dict[str, object]:
+    schema, view = name.split(".")
+    return {"user": service_user, "catalog": DDL_CATALOG, "schema": schema, "table": view, "privileges": ["OWNERSHIP", "SELECT"]}
 
 
 def password_lines(known: Sequence[str], users: Mapping[str, str]) -> list[str]:

@@ -6,31 +6,31 @@ Does not belong here: the SQL itself (lakehouse).
 from __future__ import annotations
 
 import logging
-from importlib.resources import files
 
-from infra.trino_access import DDL_CATALOG, RUN_LOG_VIEW
+from infra.trino_access import DDL_CATALOG
 from infra.trino_client import RefusedQuery, query
+from lakehouse.ops.views import VIEWS
 from lakehouse.settings import Settings, read_settings
 
 log = logging.getLogger("lakehouse")
 
 
 def create_views(settings: Settings) -> None:
-    """Make or replace `ops.run_log`, over the append-only events of runs.
+    """Make or replace the views over the append-only ops tables.
 
-    A Trino outside may have no catalog that writes views: then the view is left out, and the log says so.
+    A Trino outside may have no catalog that writes views: then they are left out, and the log says so.
 
     Raises TrinoProblem where Trino does not answer, or the embedded one refuses.
     """
-    schema, view = RUN_LOG_VIEW
     try:
-        create_view(settings, schema, view, run_log_sql())
+        for name, view in VIEWS.items():
+            create_view(settings, name, view.sql)
     except RefusedQuery as error:
         if not is_outside(settings):
             raise
         log.warning(
-            "%s:%d has no view %s.%s (%s). All tables are there; for the view give it a catalog %s: see \"Your own servers\" in README.md",
-            settings.trino_host, settings.trino_port, schema, view, error.message, DDL_CATALOG,
+            "%s:%d has no views %s (%s). All tables are there; for the views give it a catalog %s: see \"Your own servers\" in README.md",
+            settings.trino_host, settings.trino_port, ", ".join(VIEWS), error.message, DDL_CATALOG,
         )  # fmt: skip
 
 
@@ -39,15 +39,15 @@ def is_outside(settings: Settings) -> bool:
     return read_settings(settings.home, user_only=True).trino_host is not None
 
 
-def run_log_sql() -> str:
-    """What `ops.run_log` selects."""
-    return files("lakehouse.ops").joinpath("run_log.sql").read_text()
+def views_sql() -> str:
+    """What all views select."""
+    return "".join(view.sql for view in VIEWS.values())
 
 
-def create_view(settings: Settings, schema: str, view: str, select: str) -> None:
+def create_view(settings: Settings, name: str, select: str) -> None:
     """Make or replace a view that everyone reads with their own rights.
 
     It is written through the catalog that may write it; its names resolve in the one that people read.
     """
     body = select.strip().rstrip(";")
-    query(settings, f"CREATE OR REPLACE VIEW {DDL_CATALOG}.{schema}.{view} SECURITY INVOKER AS\n{body}")
+    query(settings, f"CREATE OR REPLACE VIEW {DDL_CATALOG}.{name} SECURITY INVOKER AS\n{body}")

@@ -1,42 +1,49 @@
 select
-    incident_id,
+    told.incident_id,
     case
-        when last_seen.event = 'resolved' then 'resolved'
-        when acknowledged.happened_at > coalesce(reopened_at, opened_at) then 'acknowledged'
+        when told.event = 'resolved' then 'resolved'
+        when acknowledged.happened_at > coalesce(began.reopened_at, began.opened_at) then 'acknowledged'
         else 'open'
     end as state,
-    last_seen.title as title, last_seen.severity as severity, last_seen.cause as cause, last_seen.pipeline as pipeline,
-    last_seen.table_name as table_name, last_seen.tenant_id as tenant_id, last_seen.scope as scope, last_seen.since as since,
-    last_seen.observed as observed, last_seen.expected as expected, last_seen.causes as causes, last_seen.symptoms as symptoms,
-    last_seen.hit_tables as hit_tables, last_seen.hit_tenants as hit_tenants, last_seen.run_id as run_id,
-    coalesce(assigned.owner, last_seen.owner) as owner,
-    opened_at, reopened_at, last_seen.happened_at as changed_at,
-    case when last_seen.event = 'resolved' then last_seen.happened_at end as resolved_at,
+    told.title, told.severity, told.cause, told.pipeline, told.table_name, told.tenant_id, told.scope, told.since, told.observed, told.expected,
+    told.causes, told.symptoms, told.hit_tables, told.hit_tenants, told.run_id,
+    coalesce(assigned.owner, told.owner) as owner,
+    began.opened_at, began.reopened_at, told.happened_at as changed_at,
+    case when told.event = 'resolved' then told.happened_at end as resolved_at,
     acknowledged.actor as acknowledged_by, acknowledged.happened_at as acknowledged_at,
-    marked.mark as mark, marked.actor as marked_by,
-    epoch(opened_at) - epoch(last_seen.since) as detected_after_s,
-    case when last_seen.event = 'resolved' then epoch(last_seen.happened_at) - epoch(last_seen.since) end as resolved_after_s
+    marked.mark, marked.actor as marked_by,
+    cast(date_diff('second', told.since, began.opened_at) as double) as detected_after_s,
+    case when told.event = 'resolved' then cast(date_diff('second', told.since, told.happened_at) as double) end as resolved_after_s
 from (
     select
+        *,
+        row_number() over (
+            partition by incident_id order by happened_at desc, case event when 'resolved' then 1 else 0 end desc, recorded_at desc
+        ) as newest
+    from ops.incident_events
+    where event in ('opened', 'changed', 'worsened', 'resolved', 'reopened')
+) as told
+join (
+    select
         incident_id,
-        arg_max(columns_of_event, place) filter (event in ('opened', 'changed', 'worsened', 'resolved', 'reopened')) as last_seen,
-        arg_max(columns_of_event, place) filter (event = 'acknowledged') as acknowledged,
-        arg_max(columns_of_event, place) filter (event = 'assigned') as assigned,
-        arg_max(columns_of_event, place) filter (event = 'marked' and mark in ('expected', 'not_expected')) as marked,
-        min(happened_at) filter (event = 'opened') as opened_at,
-        max(happened_at) filter (event = 'reopened') as reopened_at
-    from (
-        select
-            *,
-            struct_pack(
-                event := event, happened_at := happened_at, actor := actor, title := title, severity := severity, cause := cause,
-                pipeline := pipeline, table_name := table_name, tenant_id := tenant_id, scope := scope, since := since,
-                observed := observed, expected := expected, causes := causes, symptoms := symptoms, hit_tables := hit_tables,
-                hit_tenants := hit_tenants, run_id := run_id, owner := owner, mark := mark
-            ) as columns_of_event,
-            epoch_us(happened_at) * 2 + (event = 'resolved')::int as place
-        from ops.incident_events
-    )
+        min(case when event = 'opened' then happened_at end) as opened_at,
+        max(case when event = 'reopened' then happened_at end) as reopened_at
+    from ops.incident_events
     group by incident_id
-)
-where last_seen is not null
+) as began on began.incident_id = told.incident_id
+left join (
+    select incident_id, actor, happened_at, row_number() over (partition by incident_id order by happened_at desc, recorded_at desc) as newest
+    from ops.incident_events
+    where event = 'acknowledged'
+) as acknowledged on acknowledged.incident_id = told.incident_id and acknowledged.newest = 1
+left join (
+    select incident_id, owner, row_number() over (partition by incident_id order by happened_at desc, recorded_at desc) as newest
+    from ops.incident_events
+    where event = 'assigned'
+) as assigned on assigned.incident_id = told.incident_id and assigned.newest = 1
+left join (
+    select incident_id, mark, actor, row_number() over (partition by incident_id order by happened_at desc, recorded_at desc) as newest
+    from ops.incident_events
+    where event = 'marked' and mark in ('expected', 'not_expected')
+) as marked on marked.incident_id = told.incident_id and marked.newest = 1
+where told.newest = 1

@@ -2,21 +2,38 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 
 from infra.commands.data import rebuild
-from infra.trino_access import DDL_CATALOG, RUN_LOG_VIEW
+from infra.trino_access import DDL_CATALOG
 from infra.trino_client import RefusedQuery, query
+from lakehouse.ops.store import OpsReader, OpsWriter
+from lakehouse.ops.views import VIEWS
 from tests.lake import TestLake
 
-COUNT = "select count(*) from ops.run_log"
+NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
+INCIDENTS = (
+    "select incident_id, state, cause, owner, detected_after_s from ops.incidents where resolved_at is not null order by incident_id"
+)
 
 
-def test_a_lost_view_is_made_again(lake: TestLake) -> None:
-    schema, view = RUN_LOG_VIEW
-    assert query(lake.settings, COUNT).rows[0][0] > 0
-    query(lake.settings, f"drop view {DDL_CATALOG}.{schema}.{view}")
-    with pytest.raises(RefusedQuery):
-        query(lake.settings, COUNT)
+def test_lost_views_are_made_again(lake: TestLake) -> None:
+    counts = [f"select count(*) from {view}" for view in VIEWS]
+    assert query(lake.settings, counts[0]).rows[0][0] > 0
+    for view, count in zip(VIEWS, counts, strict=True):
+        query(lake.settings, f"drop view {DDL_CATALOG}.{view}")
+        with pytest.raises(RefusedQuery):
+            query(lake.settings, count)
     rebuild()
-    assert query(lake.settings, COUNT).rows[0][0] > 0
+    assert query(lake.settings, counts[0]).rows[0][0] > 0
+
+
+def test_clients_and_the_evaluator_see_the_same_incidents(lake: TestLake) -> None:
+    about = {"incident_id": "seen-by-both", "actor": "evaluator", "since": NOON, "cause": "input_late", "owner": "data-team"}
+    events = [{**about, "event": name, "happened_at": NOON + timedelta(minutes=n)} for n, name in ((4, "opened"), (9, "resolved"))]
+    OpsWriter(lake.settings).append("ops.incident_events", events)
+    seen = query(lake.settings, INCIDENTS).rows
+    assert ["seen-by-both", "resolved", "input_late", "data-team", 240.0] in seen
+    assert seen == [list(row.values()) for row in OpsReader(lake.settings).rows(INCIDENTS)]
