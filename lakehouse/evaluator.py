@@ -173,13 +173,22 @@ def run_forever(settings: Settings, probes: Mapping[str, Probe]) -> None:
     evaluator = Evaluator(settings, probes, datetime.now(UTC))
     due = time.monotonic()
     while not stop.is_set():
-        try:
-            if found := evaluator.upkeep():
-                log.warning("%d steps ended without a word", found)
-            if time.monotonic() >= due:
-                due = time.monotonic() + settings.evaluation_interval_s
-                evaluator.round(datetime.now(UTC))
-        except LakehouseError as error:
-            log.warning("%s", error.message)
+        _try(lambda: _look_after(evaluator))
+        if time.monotonic() >= due:
+            due = time.monotonic() + settings.evaluation_interval_s
+            _try(lambda: evaluator.round(datetime.now(UTC)))
         stop.wait(min(UPKEEP_INTERVAL_S, settings.evaluation_interval_s, max(due - time.monotonic(), 0.1)))
     evaluator.stop(datetime.now(UTC))
+
+
+def _look_after(evaluator: Evaluator) -> None:
+    if found := evaluator.upkeep():
+        log.warning("%d steps ended without a word", found)
+
+
+def _try(part: Callable[[], None]) -> None:
+    """Do a part of the work; that it fails keeps no other part from being done, nor from being tried again."""
+    try:
+        part()
+    except LakehouseError as error:
+        log.warning("%s", error.message)
