@@ -37,7 +37,6 @@ NOTHING_COMES = frozenset((Kind.INPUT_LATE, Kind.INPUT_MISSING, Kind.VOLUME_LOW,
 SERIES = frozenset((Kind.NULLS, Kind.VALUES, Kind.NOT_APPLICABLE, Kind.VOLUME_LOW, Kind.VOLUME_HIGH))
 BAD_ROWS = frozenset((Kind.HELD_BACK, Kind.REJECTED, Kind.IMPLAUSIBLE))
 FOLLOWS: dict[Kind, frozenset[Kind]] = {
-    Kind.SERVER_DOWN: STOPPED | NOTHING_COMES,
     Kind.FAILED: STOPPED | NOTHING_COMES | {Kind.HELD_BACK},
     Kind.DIED: STOPPED | NOTHING_COMES,
     Kind.MISSING: STOPPED | NOTHING_COMES,
@@ -59,6 +58,13 @@ FOLLOWS: dict[Kind, frozenset[Kind]] = {
     Kind.SLA: frozenset((Kind.SLA,)),
 }
 """What may follow from a symptom of each kind, in the same pipeline or downstream of it."""
+STOPPED_BY: dict[str, frozenset[Kind]] = {
+    **dict.fromkeys(("store", "metastore", "spark"), STOPPED | NOTHING_COMES),
+    "dagster daemon": frozenset((Kind.MISSING, Kind.LATE)) | NOTHING_COMES,
+}
+"""What may follow from each server that is down; from one that only answers questions, nothing does."""
+NOTICED = timedelta(minutes=2)
+"""So long before a server is seen to be down it may have been so."""
 TOGETHER = timedelta(hours=3)
 """Symptoms that are alike and began within this time of one another have one cause."""
 BEFORE = timedelta(hours=26)
@@ -142,6 +148,8 @@ def _is_alike(symptom: Symptom, root: Symptom) -> bool:
 
 def _explains(root: Symptom, symptom: Symptom, graph: Graph) -> bool:
     """Whether a symptom may follow from another one."""
+    if root.kind is Kind.SERVER_DOWN:
+        return symptom.kind in STOPPED_BY.get(root.table or "", ()) and symptom.since >= root.since - NOTICED
     if symptom.since < root.since - BEFORE or root.kind not in FOLLOWS:
         return False
     if infrastructure_of(root):

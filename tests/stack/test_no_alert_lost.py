@@ -91,9 +91,11 @@ def killed(settings: Settings, name: str) -> Iterator[None]:
     supervisor = Supervisor(open_existing(settings.home))
     os.kill(supervisor.state(name).pid, signal.SIGKILL)
     supervisor.halt(name)
-    yield
-    supervisor.run(name)
-    wait_until_ready(SERVICES[name], settings, seconds=180)
+    try:
+        yield
+    finally:
+        supervisor.run(name)
+        wait_until_ready(SERVICES[name], settings, seconds=180)
 
 
 def attempt(writer: OpsWriter, pipeline: str, status: str, at: datetime, run_id: str) -> None:

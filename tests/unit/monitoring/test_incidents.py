@@ -59,6 +59,23 @@ def test_a_failure_elsewhere_opens_its_own() -> None:
     assert roots(seen) == {f"failed:{BRONZE}:None": 1, "failed:bronze.stripe_fees:None": 1}
 
 
+def server_down(name: str) -> Symptom:
+    return Symptom(Kind.SERVER_DOWN, NOON, "it does not answer", "it answers", table=name)
+
+
+def test_what_stops_once_spark_is_down_is_its_trouble_and_what_failed_before_is_not() -> None:
+    before, after = symptom(Kind.FAILED, BRONZE, since=NOON - timedelta(minutes=5)), symptom(Kind.FAILED, BRONZE)
+    assert roots([server_down("spark"), after]) == {"server_down:spark:None": 2}
+    assert roots([server_down("spark"), before]) == {"server_down:spark:None": 1, f"failed:{BRONZE}:None": 1}
+
+
+def test_a_server_that_only_answers_questions_stops_no_step_and_the_daemon_keeps_runs_from_starting() -> None:
+    failed, missing = symptom(Kind.FAILED, BRONZE), symptom(Kind.MISSING, BRONZE)
+    assert roots([server_down("trino"), failed]) == {"server_down:trino:None": 1, f"failed:{BRONZE}:None": 1}
+    assert roots([server_down("dagster daemon"), failed]) == {"server_down:dagster daemon:None": 1, f"failed:{BRONZE}:None": 1}
+    assert roots([server_down("dagster daemon"), missing]) == {"server_down:dagster daemon:None": 2}
+
+
 def test_steps_that_fail_for_want_of_memory_in_several_pipelines_have_one_cause() -> None:
     seen = [symptom(Kind.FAILED, BRONZE, facts=OOM), symptom(Kind.FAILED, "bronze.okta_system_log", pipeline="okta_system_log", facts=OOM)]
     (found,) = group(seen, GRAPH)
