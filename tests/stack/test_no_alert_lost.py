@@ -10,6 +10,7 @@ import os
 import signal
 import threading
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -120,7 +121,7 @@ def until(holds: Callable[[], bool], what: str) -> None:
 
 @pytest.mark.parametrize("name", KILLED)
 def test_a_trouble_and_its_end_are_told_whichever_server_is_killed_meanwhile(told: Told, lake: TestLake, name: str) -> None:
-    writer, pipeline = OpsWriter(lake.settings), f"kept_{name.replace('-', '_')}"
+    writer, pipeline = OpsWriter(lake.settings), f"kept_{name.replace('-', '_')}_{uuid.uuid4().hex[:6]}"
     attempt(writer, pipeline, "FAILED", datetime.now(UTC), f"{pipeline}-1")
     with killed(lake.settings, name):
         time.sleep(AWAY_S)
