@@ -36,7 +36,7 @@ def test_without_the_catalog_for_views_an_outside_trino_is_used_all_the_same(
     answering.append(RefusedQuery("Trino: Catalog 'lake_ddl' not found"))
     with caplog.at_level(logging.WARNING):
         views.create_views(of(tmp_path, outside=True))
-    assert "trino.example:8443 has no view ops.run_log (Trino: Catalog 'lake_ddl' not found)" in caplog.text
+    assert "trino.example:8443 has no views ops.run_log, ops.incidents (Trino: Catalog 'lake_ddl' not found)" in caplog.text
 
 
 def test_a_refusal_of_the_embedded_trino_is_an_error(tmp_path: Path, answering: list[TrinoProblem]) -> None:
