@@ -101,7 +101,7 @@ class SeriesWatch:
         self._reader = reader
         self._rules = rules
         self._db = duckdb.connect(":memory:")
-        self._db.execute("set TimeZone = 'UTC'")
+        self._db.execute("set TimeZone = 'UTC'; set enable_progress_bar = false")
         self._db.execute(TABLES)
         self._made_at: dict[int, datetime] = {}
         self._judged: dict[str, list[Anomaly]] = {}

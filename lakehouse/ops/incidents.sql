@@ -12,8 +12,8 @@ select
     case when told.event = 'resolved' then told.happened_at end as resolved_at,
     acknowledged.actor as acknowledged_by, acknowledged.happened_at as acknowledged_at,
     marked.mark, marked.actor as marked_by,
-    cast(date_diff('second', told.since, began.opened_at) as double) as detected_after_s,
-    case when told.event = 'resolved' then cast(date_diff('second', told.since, told.happened_at) as double) end as resolved_after_s
+    date_diff('millisecond', told.since, began.opened_at) / 1000e0 as detected_after_s,
+    case when told.event = 'resolved' then date_diff('millisecond', told.since, told.happened_at) / 1000e0 end as resolved_after_s
 from (
     select
         *,

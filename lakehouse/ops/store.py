@@ -259,7 +259,7 @@ class OpsReader:
         self._opened = OpenTables(settings)
         self._registered: dict[str, tuple[DeltaTable | None, int]] = {}
         self._connection = duckdb.connect(":memory:")
-        self._connection.execute("set TimeZone = 'UTC'; create schema ops; create schema ctl")
+        self._connection.execute("set TimeZone = 'UTC'; set enable_progress_bar = false; create schema ops; create schema ctl")
 
     def query(self, sql: str, parameters: Sequence[Any] = ()) -> pa.Table:
         """Run one statement with bound values. Raises InfrastructureError when the store does not answer."""

@@ -71,7 +71,9 @@ class FactStore:
         self._clock, self._down = clock, down
         self._waiting: dict[str, list[tuple[datetime, Sequence[Row] | Bulk]]] = defaultdict(list)
         self._connection = duckdb.connect(":memory:", config={"threads": 1})
-        self._connection.execute("set global TimeZone = 'UTC'; create schema facts; create schema ops; create schema ctl")
+        self._connection.execute(
+            "set global TimeZone = 'UTC'; set enable_progress_bar = false; create schema facts; create schema ops; create schema ctl"
+        )
         if history:
             self._connection.execute(f"attach '{history.path}' as history (read_only)")
         for declared in DELTA_RS_TABLES:

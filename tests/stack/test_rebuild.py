@@ -36,4 +36,6 @@ def test_clients_and_the_evaluator_see_the_same_incidents(lake: TestLake) -> Non
     OpsWriter(lake.settings).append("ops.incident_events", events)
     seen = query(lake.settings, INCIDENTS).rows
     assert ["seen-by-both", "resolved", "input_late", "data-team", 240.0] in seen
-    assert seen == [list(row.values()) for row in OpsReader(lake.settings).rows(INCIDENTS)]
+    known = [list(row.values()) for row in OpsReader(lake.settings).rows(INCIDENTS)]
+    assert [row[:-1] for row in seen] == [row[:-1] for row in known]
+    assert [row[-1] for row in seen] == pytest.approx([row[-1] for row in known], abs=0.01), "Trino knows milliseconds only"
