@@ -22,12 +22,13 @@ from lakehouse.ops.store import Reader, Writer
 from lakehouse.tables.ops import SEVERITIES
 
 REOPENED_WITHIN = timedelta(hours=6)
-MEASURED = (*SERIES, Kind.INPUT_LATE, Kind.INPUT_MISSING, Kind.IMPLAUSIBLE, Kind.REJECTED, Kind.DUPLICATES)
+MEASURED = (*SERIES, Kind.IMPLAUSIBLE, Kind.REJECTED, Kind.DUPLICATES)
 QUIET = {
-    **dict.fromkeys(MEASURED, timedelta(minutes=15)),
+    **dict.fromkeys(MEASURED, timedelta(minutes=90)),
+    **dict.fromkeys((Kind.INPUT_LATE, Kind.INPUT_MISSING), timedelta(minutes=15)),
     Kind.SERVER_DOWN: timedelta(minutes=1),
 }
-"""How long a trouble must be gone before its incident is resolved: what is measured wavers around the end of its band."""
+"""How long a trouble must be gone before its incident is resolved: what is measured is seen anew with the next hour's records only."""
 KNOWN = """
 select * from ops.incidents where state != 'resolved' or resolved_at > $1::timestamptz - interval 1 day
 """

@@ -16,6 +16,8 @@ from lakehouse.sources import Source
 LEAST_GAPS = 24
 """Files of a tenant that must have come before one can be late."""
 LEAST_GRACE = timedelta(minutes=5)
+PATIENCE = 6
+"""This part of its rhythm a file may come later than nearly all before it: of a hundred tenants' hourly files some always do."""
 FORGOTTEN_AFTER = timedelta(days=3)
 """A tenant that has sent nothing for so long has gone; by then somebody has been told."""
 DRIFT_SHOWN = timedelta(hours=6)
@@ -32,7 +34,7 @@ gaps as (
     window by_time as (partition by source, tenant_id order by landed_at)
 ),
 usual as (
-    select source, tenant_id, max(landed_at) as last_at, count(gap_s)::int as gaps, quantile_cont(gap_s, 0.98) as usual_s,
+    select source, tenant_id, max(landed_at) as last_at, count(gap_s)::int as gaps, quantile_cont(gap_s, 0.995) as usual_s,
            max_by(path, landed_at) as path
     from gaps group by source, tenant_id
 ),
@@ -61,7 +63,7 @@ def overdue_files(reader: Reader, sources: Mapping[str, Source], now: datetime) 
 
 def _overdue(row: Mapping[str, Any], rhythm: timedelta, now: datetime) -> datetime | None:
     """When the file that has not come was due; None where none is overdue. A file that comes late after all fills its gap."""
-    grace = max(LEAST_GRACE, timedelta(seconds=row["usual_s"]) - rhythm) + rhythm / 12
+    grace = max(LEAST_GRACE, timedelta(seconds=row["usual_s"]) - rhythm) + rhythm / PATIENCE
     if row["hole_from"] and (now - row["hole_from"] - grace) // rhythm > row["since_hole"]:
         return row["hole_from"] + rhythm  # type: ignore[no-any-return]
     due: datetime = row["last_at"] + rhythm

@@ -105,7 +105,7 @@ def test_a_file_that_does_not_come_is_late_then_missing_and_over_when_it_comes(l
     lake.record("ctl.files", *(landed("large", last - timedelta(hours=n)) for n in range(300)))
     lake.rounds(NOON)
     assert lake.causes() == {}
-    lake.rounds(last + timedelta(minutes=75))
+    lake.rounds(last + timedelta(minutes=76))
     assert lake.causes() == {"input_late": "open"}
     lake.rounds(last + timedelta(minutes=200))
     assert lake.causes() == {"input_missing": "open"}
