@@ -134,7 +134,7 @@ def _belongs(symptom: Symptom, to: Group, graph: Graph) -> bool:
 
 def _is_alike(symptom: Symptom, root: Symptom) -> bool:
     """Whether two symptoms of one kind are the same trouble in different places."""
-    if abs(symptom.since - root.since) > TOGETHER:
+    if not _began_together(symptom, root):
         return False
     if infrastructure_of(root):
         return infrastructure_of(symptom) == infrastructure_of(root)
@@ -144,6 +144,11 @@ def _is_alike(symptom: Symptom, root: Symptom) -> bool:
         return True
     is_own = root.kind in (Kind.VOLUME_LOW, Kind.VOLUME_HIGH) and symptom.tenant != root.tenant
     return symptom.pipeline == root.pipeline and not is_own
+
+
+def _began_together(one: Symptom, other: Symptom) -> bool:
+    """Whether two symptoms may have begun at one time; what is told by a window may have begun anywhere in it."""
+    return one.since <= (other.until or other.since) + TOGETHER and other.since <= (one.until or one.since) + TOGETHER
 
 
 def _explains(root: Symptom, symptom: Symptom, graph: Graph) -> bool:

@@ -219,6 +219,7 @@ def as_symptom(found: Anomaly) -> Symptom:
         tenant=found.tenant_id,
         dimension=found.dimension,
         run_id=found.run_id,
+        until=found.bucket_start,
         facts={"metric": found.metric, "observed": found.observed, "expected": found.expected},
     )
 

@@ -192,13 +192,17 @@ scored as (
     from now_
 ),
 typical as (
-    select pipeline, table_name, window_h, median(observed / expected) as ratio, count(*) as tenants
+    select pipeline, table_name, window_h, median(observed / expected) as ratio, count(*) as tenants,
+           sum(score) / sqrt(count(*)) as together
     from scored where tenant_id is not null group by all
 ),
-out as (
-    select s.*, case when observed < expected then 'low' else 'high' end as direction
+known as (
+    select s.* replace (case when s.tenant_id is null then least(s.score, t.together) else s.score end as score), t.tenants, t.ratio
     from scored as s left join typical as t using (pipeline, table_name, window_h)
-    where case when s.tenant_id is null then t.tenants >= 3 and (t.ratio < {{platform_ratio}} or t.ratio > 1.5) else true end
+),
+out as (
+    select s.*, case when observed < expected then 'low' else 'high' end as direction from known as s
+    where case when s.tenant_id is null then s.tenants >= 3 and (s.ratio < {{platform_ratio}} or s.ratio > 1.5) else true end
       and ((score < -{{volume_spreads}} and newest_ratio < 0.85
             and observed < expected * case when s.tenant_id is null then {{platform_ratio}} else {{tenant_ratio}} end)
            or (score > {{volume_spreads}} + 2 and observed > {{high_ratio}} * expected and newest_ratio > 1.5))

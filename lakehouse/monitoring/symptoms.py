@@ -59,6 +59,7 @@ class Symptom:
         pipeline, table, tenant: where; `table` may be a step or a server. None for tenant: all of them, or it has none.
         dimension: column, or `column=value`, of a series.
         run_id: run in which it shows.
+        until: the newest moment at which it may have begun (UTC), where it is told by a window; None where `since` is certain.
         facts: what rules about causes look at.
     """
 
@@ -71,6 +72,7 @@ class Symptom:
     tenant: str | None = None
     dimension: str | None = None
     run_id: str | None = None
+    until: datetime | None = None
     facts: Mapping[str, Any] = field(default_factory=dict, hash=False, compare=False)
 
     @property

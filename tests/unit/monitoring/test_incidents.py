@@ -59,6 +59,16 @@ def test_a_failure_elsewhere_opens_its_own() -> None:
     assert roots(seen) == {f"failed:{BRONZE}:None": 1, "failed:bronze.stripe_fees:None": 1}
 
 
+def test_tenants_whose_windows_are_longer_than_that_of_others_have_the_same_trouble() -> None:
+    seen = [
+        symptom(Kind.NOT_APPLICABLE, SILVER, "large", since=NOON, until=NOON),
+        symptom(Kind.NOT_APPLICABLE, SILVER, "small", since=NOON - timedelta(hours=23), until=NOON),
+        symptom(Kind.VALUES, SILVER, "small", dimension="outcome=success", since=NOON - timedelta(hours=23), until=NOON),
+    ]
+    (found,) = group(seen, GRAPH)
+    assert found.tenants == {"large", "small"}
+
+
 def server_down(name: str) -> Symptom:
     return Symptom(Kind.SERVER_DOWN, NOON, "it does not answer", "it answers", table=name)
 

@@ -67,6 +67,16 @@ def test_all_tenants_down_by_two_fifths_is_told_of_the_platform() -> None:
     }
 
 
+def test_a_platform_that_falls_a_little_everywhere_is_seen_by_its_tenants_together() -> None:
+    """At night no single tenant, nor the sum that the largest one sways, is far enough off; all of them together are."""
+    night = FAULT + timedelta(hours=15)
+
+    def at_night(_tenant: str, hour: datetime, counts: Row) -> Row:
+        return {name: int(count * 0.6) for name, count in counts.items()} if hour >= night else counts
+
+    assert (Kind.VOLUME_LOW, BRONZE, None, None) in judged(at_night, timedelta(hours=18, minutes=20), days=23)
+
+
 def test_values_that_vanish_are_told_with_the_first_hour_that_shows_it() -> None:
     assert judged(from_fault("large", with_ip=0.5), timedelta(hours=1, minutes=20)) == {(Kind.NULLS, SILVER, "large", "ip")}
 
