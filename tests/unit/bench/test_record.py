@@ -67,6 +67,7 @@ def test_bars_are_those_that_were_promised() -> None:
         "new": ("at most 0.1", (LARGE,)),
         "nothing": ("at most 0.02", (LARGE,)),
         "checks": ("at most 1.15", (LARGE,)),
+        "recording": ("at most 1.05", (LARGE,)),
         "cores": ("at least 1.6", (MILLION,)),
     }
 

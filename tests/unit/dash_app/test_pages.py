@@ -103,7 +103,7 @@ LOOK = "..looked.children...banner.children...seen.data.."
 
 
 def test_looking_again_changes_nothing_until_facts_change(app: Dash, client: FlaskClient):
-    seen = in_app(app, lambda: pipelines.facts_of_this_app().overview().fingerprint)
+    seen = in_app(app, lambda: pipelines.fingerprint(pipelines.facts_of_this_app().overview()))
     tick, before = [{"id": "every", "property": "n_intervals", "value": 1}], [{"id": "seen", "property": "data", "value": seen}]
     assert "seen" not in callback(client, LOOK, tick, before)
     assert callback(client, LOOK, tick, [{**before[0], "value": "older"}])["seen"]["data"] == seen
