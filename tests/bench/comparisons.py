@@ -124,20 +124,13 @@ COLD_START = Comparison(
     "cold", "`lakehouse up` in a new home over the sum of its servers' own starts", seconds(UP), seconds(ALONE), at_most=0.8, barred=(0,)
 )
 WATCHED = Comparison("watched", "a round of the evaluator over one that reads the store anew", seconds(ROUND), seconds(ROUND_ANEW))
-OPENED = Comparison(
-    "opened",
-    "Overview opens: at 100,000 attempts over at 1,000",
-    seconds(OVERVIEW),
-    seconds_at(OVERVIEW, SHORT_LOG),
-    at_most=1.5,
-    barred=(LONG_LOG,),
-)
-LISTED = Comparison(
-    "listed",
-    "`lakehouse runs`: at 100,000 attempts over at 1,000",
-    seconds(RUNS),
-    seconds_at(RUNS, SHORT_LOG),
-    at_most=1.5,
-    barred=(LONG_LOG,),
-)
+
+
+def _at_length(key: str, what: str) -> Comparison:
+    """How much longer something takes with a long run log than with a short one."""
+    title = f"{what}: at {LONG_LOG:,} attempts over at {SHORT_LOG:,}"
+    return Comparison(key, title, seconds(what), seconds_at(what, SHORT_LOG), at_most=1.5, barred=(LONG_LOG,))
+
+
+OPENED, LISTED = _at_length("opened", OVERVIEW), _at_length("listed", RUNS)
 ALL = (*RACED, MEMORY_GROWTH, COLD_START, WATCHED, OPENED, LISTED)
