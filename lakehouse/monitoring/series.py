@@ -110,10 +110,11 @@ class SeriesWatch:
     def judge(self, now: datetime) -> list[Anomaly]:
         """The series that are out of their bands at a time (UTC)."""
         self._renew_baseline(now)
-        as_of = self._as_of(now)
+        accepted = self._reader.query(ACCEPTED, [now])
+        as_of = self._as_of(now, accepted.to_pylist())
         changed = sorted(pipeline for pipeline in as_of if as_of[pipeline] != self._judged_as_of.get(pipeline))
         if changed:
-            self._put("accepted", self._reader.query(ACCEPTED, [now]))
+            self._put("accepted", accepted)
             self._put("judging", pa.table({"pipeline": changed}))
             self._put("recent", self._reader.query(RECENT, [now, changed]))
             found = [Anomaly(**row) for row in (*self._rows(JUDGED_VOLUMES, now), *self._rows(JUDGED_SHARES, now))]
@@ -131,11 +132,10 @@ class SeriesWatch:
             self._db.execute(self._filled(statement, now, part=part))
         return self._rows(BAND, now)
 
-    def _as_of(self, now: datetime) -> dict[str, list[object]]:
+    def _as_of(self, now: datetime, accepted: list[dict[str, Any]]) -> dict[str, list[object]]:
         """By pipeline: all that its verdicts depend on."""
         until = self._rows(LAST_HOURS, now)
         newest = {row["pipeline"]: row for row in self._reader.rows(NEWEST, [now])}
-        accepted = self._reader.rows(ACCEPTED, [now])
         about = {row["pipeline"]: [row, newest.get(row["pipeline"]), {**self._made_at}] for row in until}
         return {name: [*facts, [row for row in accepted if row["pipeline"] == name]] for name, facts in about.items()}
 
