@@ -12,10 +12,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import psutil
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
 from dash_app.accounts import set_password, users_path
-from infra.browser import FLAGS, chromium
 from infra.buckets import ensure_buckets
 from infra.memory import proportional
 from lakehouse.alerts.claims import LocalClaims
@@ -100,10 +99,9 @@ def _tell_something(lake: Settings, number: int) -> None:
     writer.append("ops.run_events", [{**begun, "fact": "start", "status": "RUNNING"}, ended])
 
 
-def test_overview_and_list_of_runs(store_alone: Settings, tmp_path: Path, record: Record, rounds: int) -> None:
+def test_overview_and_list_of_runs(store_alone: Settings, browser: Browser, tmp_path: Path, record: Record, rounds: int) -> None:
     with ExitStack() as stack:
         lakes = {n: stack.enter_context(lake_with(store_alone, tmp_path / str(n), n)) for n in (SHORT_LOG, LONG_LOG)}
-        browser = stack.enter_context(sync_playwright()).chromium.launch(executable_path=str(chromium()), args=list(FLAGS))
         pages = {n: _signed_in(lake, browser, stack) for n, lake in lakes.items()}
         for number in range(1, rounds + 1):
             for n in lakes if number % 2 else reversed(lakes):

@@ -1,4 +1,4 @@
-"""A browser, and the real operations app over made-up facts.
+"""The real operations app over made-up facts, in a browser.
 
 Does not belong here: servers, or assertions.
 """
@@ -11,9 +11,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page
 
-from infra.browser import FLAGS, chromium
 from tests.browser.show import PASSWORD, Shown, scene
 from tests.unit.dash_app.facts import FakeReader
 from tests.unit.dash_app.lake_facts import FakeLake
@@ -21,16 +20,6 @@ from tests.unit.dash_app.troubles import Heart
 
 LOADED_MS = 60_000
 Show = Callable[..., tuple[Shown, Page]]
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    """Debian's Chromium."""
-    expect.set_options(timeout=LOADED_MS)
-    with sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=str(chromium()), args=list(FLAGS))
-        yield launched
-        launched.close()
 
 
 @pytest.fixture

@@ -10,12 +10,11 @@ from contextlib import contextmanager
 from threading import Thread
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page
 from werkzeug.serving import make_server
 
 from dash_app.accounts import set_password, users_path
 from dash_app.operations import create_app
-from infra.browser import FLAGS, chromium
 from lakehouse.settings import Settings
 from tests.dagster_stand_in import Dagster
 from tests.store.conftest import settings
@@ -24,15 +23,6 @@ __all__ = ["settings"]
 
 PASSWORD = "correct-horse-battery"
 LOADED_MS = 90_000
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    """The system's Chromium."""
-    with sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=str(chromium()), args=list(FLAGS))
-        yield launched
-        launched.close()
 
 
 @pytest.fixture

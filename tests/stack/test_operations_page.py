@@ -12,9 +12,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 
-from infra.browser import FLAGS, chromium
 from lakehouse.ops.store import OpsReader, OpsWriter
 from lakehouse.settings import CREDENTIALS_FILE, Settings
 
@@ -92,15 +91,6 @@ def password(full_stack: Settings) -> str:
     found = re.search(rf"^{PASSWORD_VARIABLE}=['\"]?(.+?)['\"]?$", text, re.MULTILINE)
     assert found, f"{CREDENTIALS_FILE} has no {PASSWORD_VARIABLE}"
     return found[1]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """Debian's Chromium."""
-    with sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=str(chromium()), args=list(FLAGS))
-        yield launched
-        launched.close()
 
 
 def fresh_context(browser: Browser, settings: Settings, foreign: list[str], scheme: Literal["light", "dark"] = "light") -> BrowserContext:

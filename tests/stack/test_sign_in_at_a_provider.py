@@ -8,19 +8,18 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import Browser, expect
 from pydantic import SecretStr
 
 from dash_app.operations import create_app
-from infra.browser import FLAGS, chromium
 from lakehouse.settings import Settings
 from tests.unit.dash_app.facts import FakeReader, FakeWriter
 from tests.unit.dash_app.served import ProviderServer, served
 
 
-def test_a_browser_goes_to_the_provider_and_back_and_out(tmp_path: Path) -> None:
+def test_a_browser_goes_to_the_provider_and_back_and_out(tmp_path: Path, browser: Browser) -> None:
     provider = ProviderServer()
-    with served(provider.app) as provider.issuer, sync_playwright() as playwright:
+    with served(provider.app) as provider.issuer:
         provider.knows("ana", email="ana@example.org", email_verified=True)
         settings = Settings(
             home=tmp_path,
@@ -30,8 +29,8 @@ def test_a_browser_goes_to_the_provider_and_back_and_out(tmp_path: Path) -> None
             oidc_allowed=("ana@example.org",),
         )
         with served(create_app(settings, FakeReader(), FakeWriter()).server) as pages:
-            browser = playwright.chromium.launch(executable_path=str(chromium()), args=list(FLAGS))
-            page, refused = browser.new_page(), []
+            context, refused = browser.new_context(), []
+            page = context.new_page()
             page.on("console", lambda said: refused.append(said.text) if "Content Security Policy" in said.text else None)
             page.route(lambda url: not url.startswith((pages, provider.issuer)), lambda route: route.abort())
             page.goto(f"{pages}/runs/abc")
@@ -43,5 +42,5 @@ def test_a_browser_goes_to_the_provider_and_back_and_out(tmp_path: Path) -> None
             expect(page.get_by_role("status")).to_contain_text("You are signed out here")
             page.get_by_role("link", name=re.compile("Sign out at")).click()
             page.wait_for_url(re.compile(f"^{re.escape(provider.issuer)}/oauth2/end_session"))
-            browser.close()
+            context.close()
             assert refused == []

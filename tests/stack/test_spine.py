@@ -45,8 +45,9 @@ def test_what_the_run_log_says_was_inserted_is_in_the_tables(lake: TestLake) -> 
         "select asset, sum(rows_inserted)::bigint as n from ops.run_log where layer in ('bronze', 'silver') "
         "and status like 'SUCCEEDED%' and pipeline != 'maintenance' group by asset"
     )
-    assert told
-    for row in told:
+    declared = [row for row in told if row["asset"] in TABLES]
+    assert declared
+    for row in declared:
         assert query(lake.settings, f"select count(*) from {row['asset']}").rows == [[row["n"]]], row["asset"]
 
 
