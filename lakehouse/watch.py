@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from lakehouse.alerts.delivery import Delivery
 from lakehouse.alerts.drill import FireDrill
@@ -28,7 +28,7 @@ from lakehouse.sources import Source
 
 log = logging.getLogger("lakehouse")
 
-
+HOUR = timedelta(hours=1)
 Beat = Callable[[datetime, Sequence[Symptom]], None]
 """Takes the time of a round (UTC) and the channels that are dead."""
 Look = Callable[[datetime], Iterable[Symptom]]
@@ -89,7 +89,7 @@ class Watch:
 
     def _judge(self, now: datetime) -> list[Change]:
         symptoms = [symptom for name, judge in self._judges().items() for symptom in _judged(name, judge, now)]
-        changes = self._tracker.round(symptoms, now)
+        changes = self._tracker.round(symptoms, now, self._store_down.incidents())
         self._delivery.round(now)
         return changes
 
@@ -105,13 +105,14 @@ class Watch:
             "series": self._series_out_of_band,
             "promises": self._broken_promises,
             "channels": self._delivery.dead_channels,
+            "store": lambda _: self._store_down.symptoms(),
             "drill": lambda now: self._drill.round(now, self._since),
             **{f"look_{number}": look for number, look in enumerate(self._looks, start=1)},
         }
 
     def _series_out_of_band(self, now: datetime) -> list[Symptom]:
         self._writer.append("ops.anomalies", marked_as_expected(self._reader, now))
-        anomalies = [a for a in self._series.judge(now) if self._may_be_told(a)]
+        anomalies = self._told(self._series.judge(now), now)
         self._writer.append("ops.anomalies", [*self._new(anomalies, now), *self._unjudged.changes(self._series.unjudged(), now)])
         return [as_symptom(anomaly) for anomaly in anomalies]
 
@@ -120,11 +121,15 @@ class Watch:
         self._writer.append("ops.sla_evaluations", promises.changes(self._reader, evaluations))
         return promises.stale(evaluations)
 
-    def _may_be_told(self, anomaly: Anomaly) -> bool:
-        """Silence tells something only of a source that says how often it should come."""
-        is_silence = anomaly.metric == "rows" and anomaly.direction == "low"
-        source = self.sources.get(anomaly.pipeline)
-        return not is_silence or bool(source and source.expected_every_minutes)
+    def _told(self, anomalies: Sequence[Anomaly], now: datetime) -> list[Anomaly]:
+        """Without silence that tells nothing: that of a source without a rhythm, or of a tenant whose file is still to come."""
+        silent = [a for a in anomalies if a.metric == "rows" and a.direction == "low"]
+        came = inputs.newest_files(self._reader, now) if silent else {}
+        return [a for a in anomalies if a not in silent or (self._has_rhythm(a.pipeline) and _has_come(a, came))]
+
+    def _has_rhythm(self, pipeline: str) -> bool:
+        source = self.sources.get(pipeline)
+        return bool(source and source.expected_every_minutes)
 
     def _give_verdicts(self, now: datetime) -> list[Symptom]:
         """Record what should have run and did not, and what takes too long; it is seen among the attempts."""
@@ -146,6 +151,12 @@ class Watch:
             {**{k: v for k, v in asdict(a).items() if k not in left_out}, "verdict": "anomalous", "actor": EVALUATOR, "judged_at": now}
             for a in found
         ]
+
+
+def _has_come(silence: Anomaly, came: Mapping[tuple[str, str], datetime]) -> bool:
+    """Whether the file has come that tells of the newest hour of a silence; a tenant that sends no files is told of by rows alone."""
+    told_from = silence.bucket_start + HOUR
+    return came.get((silence.pipeline, silence.tenant_id or ""), told_from) >= told_from
 
 
 def _judged(name: str, judge: Look, now: datetime) -> list[Symptom]:

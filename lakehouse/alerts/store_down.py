@@ -16,12 +16,14 @@ from typing import Any
 from lakehouse.alerts.channels import Channel, ChannelError, Sender
 from lakehouse.alerts.claims import LocalClaims
 from lakehouse.alerts.messages import compose
-from lakehouse.monitoring.symptoms import EVALUATOR
+from lakehouse.monitoring.symptoms import EVALUATOR, Kind, Symptom
 from lakehouse.ops.store import Writer
 
 log = logging.getLogger("lakehouse")
 
 RETRIED_AFTER = timedelta(seconds=30)
+AFTERMATH = timedelta(minutes=10)
+"""So long after an outage what failed for want of the store is still being told, and a store that goes away again is the same outage."""
 MOST_ATTEMPTS = 20
 KIND = "store_down"
 
@@ -59,16 +61,30 @@ class StoreDown:
         for channel in self._channels:
             if channel.name not in outage["told"] and channel.is_open(now):
                 self._tell(channel, incident, outage, now)
-        self._write(outage)
+        self._write({**outage, "over_at": None})
 
     def over(self, now: datetime) -> None:
-        """The store answers: the message that it is over follows from the tables."""
+        """The store answers: once its aftermath is over, the outage is forgotten here, and its incident ends as any other."""
         outage = self._read()
         if outage is None:
             return
-        if outage["is_opened"]:
-            self._record(self._incident(outage), "resolved", now)
-        self._file.unlink()
+        over_at = datetime.fromisoformat(outage.get("over_at") or now.isoformat())
+        if outage["is_opened"] and now < over_at + AFTERMATH:
+            self._write({**outage, "over_at": over_at.isoformat()})
+        else:
+            self._file.unlink()
+
+    def symptoms(self) -> list[Symptom]:
+        """The outage that is under way or was just now; what failed for want of the store follows from it."""
+        return [
+            Symptom(Kind.SERVER_DOWN, incident["since"], incident["observed"], incident["expected"], table=incident["table_name"])
+            for incident in self.incidents()
+        ]
+
+    def incidents(self) -> list[dict[str, Any]]:
+        """Its incident as in ops.incidents, which may still wait in the spool."""
+        outage = self._read()
+        return [{**self._incident(outage), "state": "open"}] if outage and outage["is_opened"] else []
 
     def _record(self, incident: Mapping[str, Any], event: str, now: datetime) -> bool:
         """Tell the tables; while they cannot be reached it waits in the spool."""

@@ -69,6 +69,8 @@ TOGETHER = timedelta(hours=3)
 """Symptoms that are alike and began within this time of one another have one cause."""
 BEFORE = timedelta(hours=26)
 """How long before its root a symptom may seem to have begun: a window of a day tells its own beginning."""
+ANYWHERE = frozenset((Kind.MISSING, Kind.NOT_APPLICABLE))
+"""What begins in several pipelines at once has one cause: who starts runs, or the code by which all are read."""
 MANY = 3
 """From so many tenants on, silence is not their own."""
 
@@ -98,7 +100,7 @@ class Group:
     @property
     def alike(self) -> list[Symptom]:
         """The root, and those of its kind and place."""
-        return [s for s in self.symptoms if s.kind is self.root.kind and s.pipeline == self.root.pipeline]
+        return [s for s in self.symptoms if s.kind is self.root.kind and (s.pipeline == self.root.pipeline or s.kind in ANYWHERE)]
 
     @property
     def tenants(self) -> frozenset[str]:
@@ -140,7 +142,7 @@ def _is_alike(symptom: Symptom, root: Symptom) -> bool:
         return infrastructure_of(symptom) == infrastructure_of(root)
     if symptom.kind is not root.kind or root.kind in (Kind.CHANNEL_DEAD, Kind.SERVER_DOWN, Kind.EVALUATOR_DOWN):
         return False
-    if root.kind is Kind.MISSING or (root.kind is Kind.VOLUME_LOW and root.tenant is None):
+    if root.kind in ANYWHERE or (root.kind is Kind.VOLUME_LOW and root.tenant is None):
         return True
     is_own = root.kind in (Kind.VOLUME_LOW, Kind.VOLUME_HIGH) and symptom.tenant != root.tenant
     return symptom.pipeline == root.pipeline and not is_own
@@ -154,7 +156,7 @@ def _began_together(one: Symptom, other: Symptom) -> bool:
 def _explains(root: Symptom, symptom: Symptom, graph: Graph) -> bool:
     """Whether a symptom may follow from another one."""
     if root.kind is Kind.SERVER_DOWN:
-        return symptom.kind in STOPPED_BY.get(root.table or "", ()) and symptom.since >= root.since - NOTICED
+        return symptom.kind in STOPPED_BY.get(root.table or "", ()) and (symptom.until or symptom.since) >= root.since - NOTICED
     if symptom.since < root.since - BEFORE or root.kind not in FOLLOWS:
         return False
     if infrastructure_of(root):

@@ -58,9 +58,16 @@ class Tracker:
         self._reader, self._writer, self._graph = reader, writer, graph
         self._gone_since: dict[str, datetime] = {}
 
-    def round(self, symptoms: Iterable[Symptom], now: datetime) -> list[Change]:
-        """Bring the incidents in step with what is seen now; returns and records what changed."""
-        known = self._reader.rows(KNOWN, [now])
+    def round(self, symptoms: Iterable[Symptom], now: datetime, besides: Sequence[Mapping[str, Any]] = ()) -> list[Change]:
+        """Bring the incidents in step with what is seen now; returns and records what changed.
+
+        Args:
+            symptoms: all that is wrong now.
+            now: UTC.
+            besides: incidents, as rows of ops.incidents, that the tables may not know yet.
+        """
+        told = self._reader.rows(KNOWN, [now])
+        known = [*told, *(i for i in besides if i["incident_id"] not in {row["incident_id"] for row in told})]
         groups = group(symptoms, self._graph)
         lively = {row["pipeline"]: row for row in self._reader.rows(LIVELY, [now])} if groups else {}
         changes: list[Change] = []

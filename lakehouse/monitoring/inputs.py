@@ -33,15 +33,20 @@ gaps as (
     select *, epoch(landed_at - lag(landed_at) over by_time) as gap_s, lag(landed_at) over by_time as before from landed
     window by_time as (partition by source, tenant_id order by landed_at)
 ),
+by_length as (
+    select source, gap_s, row_number() over longest_first as place, count(*) over (partition by source) as gaps
+    from gaps where gap_s is not null window longest_first as (partition by source order by gap_s desc)
+),
+seldom as (select source, max(gap_s) as gap_s from by_length where place > greatest(3, gaps / 1000) group by source),
 usual as (
-    select source, tenant_id, max(landed_at) as last_at, count(gap_s)::int as gaps, quantile_cont(gap_s, 0.995) as usual_s,
-           max_by(path, landed_at) as path
-    from gaps group by source, tenant_id
+    select g.source, g.tenant_id, max(g.landed_at) as last_at, count(g.gap_s)::int as gaps, max_by(g.path, g.landed_at) as path,
+           greatest(quantile_cont(g.gap_s, 0.98), coalesce(any_value(s.gap_s), 0)) as longest_s
+    from gaps as g left join seldom as s using (source) group by g.source, g.tenant_id
 ),
 holes as (
     select g.source, g.tenant_id, min(g.before) as hole_from
     from gaps as g join usual as u using (source, tenant_id)
-    where g.landed_at > $1::timestamptz - interval 1 day and g.gap_s > u.usual_s * 1.1 + 300
+    where g.landed_at > $1::timestamptz - interval 1 day and g.gap_s > u.longest_s * 1.1 + 300
     group by all
 )
 select u.*, h.hole_from,
@@ -49,7 +54,10 @@ select u.*, h.hole_from,
         where l.source = u.source and l.tenant_id = u.tenant_id and l.landed_at > h.hole_from)::int as since_hole
 from usual as u left join holes as h using (source, tenant_id)
 """
-"""When each tenant's files of a source came, the gaps between them, and the first gap of the last day that is longer than usual."""
+"""When each tenant's files of a source came, the longest gap that is nothing special, and the first of the last day that is longer.
+
+Files are late so seldom that a tenant's own do not tell how late they may be: those of all tenants of the source do, but for the three
+longest gaps, or one in a thousand."""
 
 
 def overdue_files(reader: Reader, sources: Mapping[str, Source], now: datetime) -> list[Symptom]:
@@ -61,13 +69,21 @@ def overdue_files(reader: Reader, sources: Mapping[str, Source], now: datetime) 
     return [_file_symptom(row, rhythms[row["source"]], due, now) for row, due in judged if due]
 
 
+def newest_files(reader: Reader, now: datetime) -> dict[tuple[str, str], datetime]:
+    """By source and tenant, when the newest file came (UTC): of the tenants of whom one can be late."""
+    return {(row["source"], row["tenant_id"]): row["last_at"] for row in reader.rows(FILES, [now]) if row["gaps"] >= LEAST_GAPS}
+
+
 def _overdue(row: Mapping[str, Any], rhythm: timedelta, now: datetime) -> datetime | None:
     """When the file that has not come was due; None where none is overdue. A file that comes late after all fills its gap."""
-    grace = max(LEAST_GRACE, timedelta(seconds=row["usual_s"]) - rhythm) + rhythm / PATIENCE
-    if row["hole_from"] and (now - row["hole_from"] - grace) // rhythm > row["since_hole"]:
-        return row["hole_from"] + rhythm  # type: ignore[no-any-return]
-    due: datetime = row["last_at"] + rhythm
-    return due if now > due + grace else None
+    hole_from, last_at = row["hole_from"], row["last_at"]
+    if hole_from and (last_at - hole_from) / rhythm + 0.5 >= row["since_hole"] + 1:
+        return hole_from + rhythm  # type: ignore[no-any-return]
+    return last_at + rhythm if now > last_at + rhythm + _grace(row, rhythm) else None
+
+
+def _grace(row: Mapping[str, Any], rhythm: timedelta) -> timedelta:
+    return max(LEAST_GRACE, timedelta(seconds=row["longest_s"]) - rhythm) + rhythm / PATIENCE
 
 
 def _file_symptom(row: Mapping[str, Any], rhythm: timedelta, due: datetime, now: datetime) -> Symptom:
@@ -84,6 +100,7 @@ def _file_symptom(row: Mapping[str, Any], rhythm: timedelta, due: datetime, now:
         pipeline=row["source"],
         table=f"landing.{row['source']}",
         tenant=row["tenant_id"],
+        until=due + _grace(row, rhythm),
         facts={"last_path": row["path"], "last_at": row["last_at"]},
     )
 

@@ -72,7 +72,7 @@ TABLES = """
 create table counts (part int, pipeline text, table_name text, tenant_id text, hour timestamptz, volume double, seen double,
                      not_applicable double, valued double, told_at timestamptz, run_id text);
 create table volume_expected (part int, pipeline text, table_name text, tenant_id text, window_h int, hour_of_week bigint,
-                              expected double, samples int, spread double);
+                              expected double, lowest double, highest double, samples int, spread double);
 create table volume_state (part int, pipeline text, table_name text, tenant_id text, reason text);
 create table share_expected (part int, pipeline text, table_name text, tenant_id text, metric text, dimension text, expected double,
                              spread double);
@@ -143,8 +143,12 @@ spread as (
     where u.expected >= 10
     group by all
 )
-select {{part}} as part, u.*, sqrt(1.7 + pow(coalesce(s.variation, 0.2), 2) * u.expected) as spread from usual as u left join spread as s
-  on s.pipeline = u.pipeline and s.table_name = u.table_name and s.tenant_id is not distinct from u.tenant_id and s.window_h = u.window_h;
+select {{part}} as part, u.*, sqrt(1.7 + pow(coalesce(s.variation, 0.2), 2) * u.expected) as spread,
+       min(u.expected) over next_to_it as lowest, max(u.expected) over next_to_it as highest
+from usual as u left join spread as s
+  on s.pipeline = u.pipeline and s.table_name = u.table_name and s.tenant_id is not distinct from u.tenant_id and s.window_h = u.window_h
+window next_to_it as (partition by u.pipeline, u.table_name, u.tenant_id, u.window_h order by u.hour_of_week
+                      range between 1 preceding and 1 following);
 
 delete from volume_state where part = {{part}};
 insert into volume_state by name
@@ -159,7 +163,9 @@ drop table volumes; drop table spans; drop table series;
 """Of each series and window: what each hour of the week usually has, and how far it usually strays; and whether it can be judged.
 
 A volume strays by chance, and by a share of its own size: on the scale of roots by 1, and by that share of the root of what is expected.
-1.5 is for medians of two weeks, which are near the values they are medians of; 1.7 is the variance of chance with that of the median."""
+1.5 is for medians of two weeks, which are near the values they are medians of; 1.7 is the variance of chance with that of the median.
+Clocks are put forward and back, and people come an hour sooner or later: what lies between the usual of an hour and that of the hours next
+to it is not unusual."""
 
 _LOWER = "greatest(pow(greatest({root} - {{volume_spreads}} * {spread}, 0) / 2, 2) - 0.375, 0)"
 _UPPER = "pow(({root} + {{volume_spreads}} * {spread}) / 2, 2) - 0.375"
@@ -172,7 +178,8 @@ ends as (
 ),
 now_ as (
     select e.pipeline, e.table_name, e.tenant_id, e.window_h, e.spread, n.last_hour,
-           e.expected * coalesce(any_value(a.observed / a.expected), 1) as expected,
+           coalesce(any_value(a.observed / a.expected), 1) as accepted, e.expected * accepted as expected,
+           e.lowest * accepted as lowest, e.highest * accepted as highest,
            coalesce(sum(s.volume), 0) as observed, max(s.run_id) as run_id
     from volume_expected as e
     join volume_state as v on v.pipeline = e.pipeline and v.table_name = e.table_name and v.tenant_id is not distinct from e.tenant_id
@@ -183,34 +190,36 @@ now_ as (
     {_IS_ACCEPTED.format(of="e", metric="'rows'", dimension="null")}
     where v.reason is null and e.expected >= {{least_expected}} and e.pipeline in (select pipeline from judging)
       and e.hour_of_week = (epoch(n.last_hour) / 3600)::bigint % 168
-    group by e.pipeline, e.table_name, e.tenant_id, e.window_h, e.spread, n.last_hour, e.expected
+    group by e.pipeline, e.table_name, e.tenant_id, e.window_h, e.spread, n.last_hour, e.expected, e.lowest, e.highest
 ),
+near as (select *, greatest(lowest, least(observed, highest)) as usual from now_),
 scored as (
-    select *, 2 * sqrt(observed + 0.375) as root, 2 * sqrt(expected + 0.375) as usual_root,
-           (2 * sqrt(observed + 0.375) - 2 * sqrt(expected + 0.375)) / spread as score,
-           min_by(observed / expected, window_h) over (partition by pipeline, table_name, tenant_id) as newest_ratio
-    from now_
+    select *, (2 * sqrt(observed + 0.375) - 2 * sqrt(usual + 0.375)) / spread as score, observed / usual as ratio,
+           min_by(observed / usual, window_h) over (partition by pipeline, table_name, tenant_id) as newest_ratio
+    from near
 ),
 typical as (
-    select pipeline, table_name, window_h, median(observed / expected) as ratio, count(*) as tenants,
+    select pipeline, table_name, window_h, median(ratio) as ratio, count(*) as tenants,
            sum(score) / sqrt(count(*)) as together
     from scored where tenant_id is not null group by all
 ),
 known as (
-    select s.* replace (case when s.tenant_id is null then least(s.score, t.together) else s.score end as score), t.tenants, t.ratio
+    select s.* replace (case when s.tenant_id is null then least(s.score, t.together) else s.score end as score),
+           t.tenants, t.ratio as typical
     from scored as s left join typical as t using (pipeline, table_name, window_h)
 ),
 out as (
     select s.*, case when observed < expected then 'low' else 'high' end as direction from known as s
-    where case when s.tenant_id is null then s.tenants >= 3 and (s.ratio < {{platform_ratio}} or s.ratio > 1.5) else true end
+    where case when s.tenant_id is null then s.tenants >= 3 and (s.typical < {{platform_ratio}} or s.typical > 1.5) else true end
       and ((score < -{{volume_spreads}} and newest_ratio < 0.85
-            and observed < expected * case when s.tenant_id is null then {{platform_ratio}} else {{tenant_ratio}} end)
-           or (score > {{volume_spreads}} + 2 and observed > {{high_ratio}} * expected and newest_ratio > 1.5))
+            and s.ratio < case when s.tenant_id is null then {{platform_ratio}} else {{tenant_ratio}} end)
+           or (score > {{volume_spreads}} + 2 and s.ratio > {{high_ratio}} and newest_ratio > 1.5))
 )
 select
     table_name, pipeline, tenant_id, 'rows' as metric, null as dimension, last_hour as bucket_start, window_h * 3600 as bucket_s, direction,
     observed, expected,
-    {_LOWER.format(root="usual_root", spread="spread")} as lower, {_UPPER.format(root="usual_root", spread="spread")} as upper,
+    {_LOWER.format(root="2 * sqrt(lowest + 0.375)", spread="spread")} as lower,
+    {_UPPER.format(root="2 * sqrt(highest + 0.375)", spread="spread")} as upper,
     last_hour - to_hours(window_h - 1) as since, run_id
 from out
 qualify row_number() over (partition by pipeline, table_name, tenant_id order by window_h) = 1
@@ -223,8 +232,8 @@ hours as (
                                   date_trunc('hour', {{now}} - to_seconds(grace_s)) - interval 1 hour, interval 1 hour)) as hour from grace
 )
 select h.hour, coalesce(s.observed, 0) as observed, e.expected, v.reason,
-       {_LOWER.format(root="2 * sqrt(e.expected + 0.375)", spread="e.spread")} as lower,
-       {_UPPER.format(root="2 * sqrt(e.expected + 0.375)", spread="e.spread")} as upper
+       {_LOWER.format(root="2 * sqrt(e.lowest + 0.375)", spread="e.spread")} as lower,
+       {_UPPER.format(root="2 * sqrt(e.highest + 0.375)", spread="e.spread")} as upper
 from hours as h left join series as s using (hour)
 left join volume_expected as e on e.part = -1 and e.window_h = 1 and e.hour_of_week = (epoch(h.hour) / 3600)::bigint % 168
 left join volume_state as v on v.part = -1

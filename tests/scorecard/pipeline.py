@@ -14,8 +14,11 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from cronsim import CronSim
+
+from lakehouse.schedules import MAINTENANCE
 from lakehouse.sources import Source
-from lakehouse.tables import TABLES, Layer, Table
+from lakehouse.tables import TABLES, Layer, Table, table
 from lakehouse.tables.silver import AUTH_EVENTS
 from tests.scorecard import measures
 from tests.scorecard.disturbance import Disturbance
@@ -72,6 +75,7 @@ class Pipeline:
         self._bronze: list[Batch] = []
         self._silver: list[Batch] = []
         self._stale: set[str] = set()
+        self._maintained_next = _night_after(begin)
         self._fields = Fields(world.sources)
         self._failing: dict[tuple[str, str], tuple[int, datetime]] = {}
 
@@ -81,6 +85,7 @@ class Pipeline:
             self._land(self._next_look)
             if self._next_look >= self._free_at and not any(fault.is_blind(self._next_look) for fault in self.faults):
                 self._look(self._next_look)
+                self._maintain(self._next_look)
             self._next_look += EVERY
         self._hand_over(until, store)
 
@@ -125,6 +130,14 @@ class Pipeline:
         if bronze or silver or any(t.name in self._stale for t in gold):
             self._run(now, bronze, gold)
 
+    def _maintain(self, now: datetime) -> None:
+        """Compact what is due at night, in a run of its own beside the others."""
+        if now >= self._maintained_next:
+            self._maintained_next = _night_after(now)
+            run = self._new_run("maintenance", now)
+            for attempt in self._attempts(run, MAINTENANCE.pipeline, table(MAINTENANCE.evidence), None, 3.0):
+                self._tell(run.now, "ops.run_events", [attempt.end(run.now, {})])
+
     def _pauses(self, pipeline: str, asset: str, now: datetime) -> bool:
         runs, last = self._failing.get((pipeline, asset), (0, now))
         return runs > 1 and now < last + min(FIRST_PAUSE * 2 ** min(runs - 2, 16), LONGEST_PAUSE)
@@ -136,8 +149,7 @@ class Pipeline:
         self._tell(at, "ctl.files", [ledger_row(batch, f, "claimed") for f in files])
 
     def _run(self, now: datetime, bronze: Sequence[Batch], gold: Sequence[Table]) -> None:
-        version = next((v for fault in self.faults if (v := fault.code_version(now))), None) or usual_code_version(self.world.seed, now)
-        run = RunState(short_hash(self.world.seed, "run", now)[:32], now + START, version)
+        run = self._new_run("run", now)
         planned = sorted({b.source for b in bronze})
         for batch in bronze:
             self._to_bronze(run, batch)
@@ -149,6 +161,10 @@ class Pipeline:
         for declared in gold:
             self._aggregate(run, declared)
         self._free_at = run.now
+
+    def _new_run(self, kind: str, now: datetime) -> RunState:
+        version = next((v for fault in self.faults if (v := fault.code_version(now))), None) or usual_code_version(self.world.seed, now)
+        return RunState(short_hash(self.world.seed, kind, now)[:32], now + START, version)
 
     def _skip(self, run: RunState, steps: Sequence[tuple[str, Table]], upstream: str) -> None:
         """Record what will not be tried, and what is made from it."""
@@ -303,6 +319,10 @@ class Pipeline:
             return
         self._skip(run, [(GOLD_PIPELINE, t) for t in GOLD if declared.name in t.inputs], declared.name)
         run.failed.append(declared.name)
+
+
+def _night_after(now: datetime) -> datetime:
+    return next(CronSim(MAINTENANCE.cron, now))  # type: ignore[no-any-return]
 
 
 def usual_code_version(seed: int, at: datetime) -> str:

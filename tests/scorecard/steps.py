@@ -71,7 +71,7 @@ class Attempt:
             "asset": self.declared.name,
             "layer": self.declared.layer.value,
             "code_version": self.code_version,
-            "schema_hash": known(self.declared).schema_hash,
+            "schema_hash": _schema_hash(self.declared),
             "host": HOST,
             "process": PROCESS,
         }
@@ -105,23 +105,29 @@ class Broken:
 
 @dataclass(frozen=True)
 class Known:
-    """What every step at a table tells of it: the hash of its columns, and its contract's version and checks."""
+    """What every step at a table tells of its contract: version and checks."""
 
-    schema_hash: str
     version: str
     checks: tuple[tuple[Any, ...], ...]
 
 
 _known: dict[str, Known] = {}
+_schema_hashes: dict[str, str] = {}
 """By name: the hash of a whole declaration would take longer than all else that a step costs here."""
 
 
+def _schema_hash(declared: Table) -> str:
+    if declared.name not in _schema_hashes:
+        _schema_hashes[declared.name] = schema_hash(declared)
+    return _schema_hashes[declared.name]
+
+
 def known(declared: Table) -> Known:
-    """What is known of a table."""
+    """What every step at a table tells of its contract."""
     if declared.name not in _known:
         contract = contract_for(declared)
         checks = tuple((c.name, c.type, c.column or None, c.severity.value, _filled(c.expected)) for c in contract.checks)
-        _known[declared.name] = Known(schema_hash(declared), contract.version, checks)
+        _known[declared.name] = Known(contract.version, checks)
     return _known[declared.name]
 
 

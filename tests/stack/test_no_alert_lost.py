@@ -64,7 +64,7 @@ class Told:
         return [key for key, said in list(self.messages) if text in said]
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def told(full_stack: Settings) -> Iterator[Told]:
     """A webhook that the evaluator tells everything, with a round every other second."""
     received, supervisor, home = Told(), Supervisor(open_existing(full_stack.home)), full_stack.home

@@ -124,6 +124,17 @@ def test_rows_that_no_longer_apply_since_new_code_are_laid_to_the_code() -> None
     assert first.evidence[0].where == {"run_id": "after", "asset": SILVER}
 
 
+def test_rows_that_no_longer_apply_in_several_pipelines_at_once_are_one_trouble() -> None:
+    okta = "okta_system_log"
+    seen = [
+        symptom(Kind.NOT_APPLICABLE, SILVER, "acme"),
+        symptom(Kind.NOT_APPLICABLE, SILVER, "zenith", pipeline=okta, since=NOON + timedelta(minutes=5)),
+        symptom(Kind.VOLUME_LOW, SILVER, None, pipeline=okta, since=NOON - timedelta(hours=2), until=NOON),
+    ]
+    (found,) = group(seen, GRAPH)
+    assert found.tenants == {"acme", "zenith"}
+
+
 def test_an_error_that_was_seen_before_tells_what_came_after_it() -> None:
     past = NOON - timedelta(days=3)
     failing = {"error_class": "KeyError", "error_message": "x", "error_fingerprint": "f9"}
