@@ -182,7 +182,14 @@ class SeriesWatch:
         since = "filter (h.hour > n.newest - to_hours({0}))"
         sums = ", ".join(f"sum(h.k) {since.format(w)} as k_{w}, sum(h.n) {since.format(w)} as n_{w}" for w in windows)
         structs = ", ".join(f"struct_pack(window_h := {w}, k := k_{w}, n := n_{w})" for w in windows)
-        rules = {**vars(self._rules), "windows": windows, "longest_window_h": max(windows), "sums": sums, "structs": structs}
+        rules = {
+            **vars(self._rules),
+            "windows": windows,
+            "longest_window_h": max(windows),
+            "shortest_window_h": min(windows),
+            "sums": sums,
+            "structs": structs,
+        }
         return sql.format(**rules, now=f"timestamptz '{now.isoformat()}'", part=part)
 
 

@@ -319,6 +319,7 @@ current as (
 ),
 scored as (
     select c.*, c.k / c.n as observed, coalesce(a.observed, e.expected) as expected, e.spread,
+           c.k_{{shortest_window_h}} / nullif(c.n_{{shortest_window_h}}, 0) as newest_observed,
            sqrt(c.n * coalesce(a.observed, e.expected) * (1 - coalesce(a.observed, e.expected)) + 0.25) * e.spread / c.n as unit
     from current as c join share_expected as e on e.pipeline = c.pipeline and e.table_name = c.table_name and e.tenant_id = c.tenant_id
       and e.metric = c.metric and e.dimension is not distinct from c.dimension
@@ -332,7 +333,8 @@ select
     greatest(expected - {{share_spreads}} * unit, 0) as lower, least(expected + {{share_spreads}} * unit, 1) as upper,
     newest - to_hours(window_h - 1) as since, run_id
 from scored
-where abs(observed - expected) > {{share_spreads}} * unit
+where abs(observed - expected) > {{share_spreads}} * unit and (newest_observed - expected) * (observed - expected) > 0
   and case when metric in ('filled_rows', 'value_rows') then abs(observed - expected) >= {{least_change}}
            else observed - expected >= greatest({{least_rare_change}}, 2 * expected) end
 """
+"""A window of several hours tells of a trouble only while its newest hour strays to the same side: what it has left behind is over."""

@@ -1,4 +1,4 @@
-"""What the scorecard's model of the pipeline records has the form of what the jobs record, so that a detector finds there what it finds here.
+"""What the scorecard's model of the pipeline records has the form of what the jobs record.
 
 Does not belong here: whether figures are alike; the model's customers are made up.
 """

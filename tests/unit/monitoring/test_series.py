@@ -102,6 +102,18 @@ def test_what_is_over_is_no_longer_told() -> None:
     assert judged(for_two_hours, timedelta(hours=5, minutes=20)) == set()
 
 
+def test_rows_that_came_twice_are_not_told_again_by_the_longer_windows_of_a_small_tenant() -> None:
+    def for_an_hour(tenant: str, hour: datetime, counts: Row) -> Row:
+        is_hit = tenant == "middle" and hour == FAULT
+        return {**counts, "duplicate": counts["rows"]} if is_hit else few(tenant, hour, counts)
+
+    def few(tenant: str, hour: datetime, counts: Row) -> Row:
+        return {**counts, "rows": 9, "success": 8, "with_ip": 9, "duplicate": 0} if tenant == "middle" and hour > FAULT else counts
+
+    assert Kind.DUPLICATES in {kind for kind, _, _, _ in judged(for_an_hour, timedelta(hours=1, minutes=20))}
+    assert Kind.DUPLICATES not in {kind for kind, _, _, _ in judged(for_an_hour, timedelta(hours=3, minutes=20))}
+
+
 def test_however_many_tenants_are_taken_at_once_the_verdicts_are_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     changes = [from_fault("middle", all=0), from_fault(None, all=0.6), from_fault("large", with_ip=0.5)]
     together = [judged(change, timedelta(hours=4, minutes=20)) for change in changes]
