@@ -144,7 +144,8 @@ spread as (
     group by all
 )
 select {{part}} as part, u.*, sqrt(1.7 + pow(coalesce(s.variation, 0.2), 2) * u.expected) as spread,
-       min(u.expected) over next_to_it as lowest, max(u.expected) over next_to_it as highest
+       case when u.window_h > 1 then u.expected else min(u.expected) over next_to_it end as lowest,
+       case when u.window_h > 1 then u.expected else max(u.expected) over next_to_it end as highest
 from usual as u left join spread as s
   on s.pipeline = u.pipeline and s.table_name = u.table_name and s.tenant_id is not distinct from u.tenant_id and s.window_h = u.window_h
 window next_to_it as (partition by u.pipeline, u.table_name, u.tenant_id, u.window_h order by u.hour_of_week
@@ -165,7 +166,7 @@ drop table volumes; drop table spans; drop table series;
 A volume strays by chance, and by a share of its own size: on the scale of roots by 1, and by that share of the root of what is expected.
 1.5 is for medians of two weeks, which are near the values they are medians of; 1.7 is the variance of chance with that of the median.
 Clocks are put forward and back, and people come an hour sooner or later: what lies between the usual of an hour and that of the hours next
-to it is not unusual."""
+to it is not unusual; of several hours together that makes little difference."""
 
 _LOWER = "greatest(pow(greatest({root} - {{volume_spreads}} * {spread}, 0) / 2, 2) - 0.375, 0)"
 _UPPER = "pow(({root} + {{volume_spreads}} * {spread}) / 2, 2) - 0.375"
