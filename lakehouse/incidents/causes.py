@@ -154,13 +154,14 @@ with runs as (
     select asset, pipeline, run_id, ended_at, {column} as version,
            lag({column}) over (partition by pipeline, asset order by ended_at) as before
     from ops.run_events
-    where fact = 'end' and status like 'SUCCEEDED%' and {column} is not null and ended_at <= $2::timestamptz + interval 2 hours
+    where fact = 'end' and status like 'SUCCEEDED%' and {column} is not null and ended_at <= $4::timestamptz + interval 2 hours
       and pipeline = $1 and recorded_at > $2::timestamptz - interval 8 days
 )
 select asset, run_id, ended_at, version, before from runs
 where before is not null and version != before and ended_at > $2::timestamptz - to_hours($3)
 order by ended_at desc limit 1
 """
+"""Events of an hour go through the code that runs when the hour is over, or later."""
 
 
 def _changed_before(of: Group, reader: Reader) -> Iterator[Candidate]:
@@ -168,7 +169,7 @@ def _changed_before(of: Group, reader: Reader) -> Iterator[Candidate]:
     hours = CHANGED_WITHIN // timedelta(hours=1)
     is_wide = len(of.tenants) != 1
     for column, cause in (("code_version", "code_change"), ("contract_version", "contract_change")):
-        rows = reader.rows(CHANGES.format(column=column), [of.root.pipeline, of.since, hours])
+        rows = reader.rows(CHANGES.format(column=column), [of.root.pipeline, of.since, hours, of.until])
         for row in rows:
             text = f"{column.replace('_', ' ')} changed from {row['before']} to {row['version']} at {row['ended_at']:%Y-%m-%d %H:%M} UTC"
             score = (0.92 if cause == "code_change" else 0.9) if is_wide and not _is_before_code(of.root) else 0.45

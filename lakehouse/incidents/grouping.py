@@ -109,8 +109,13 @@ class Group:
 
     @property
     def since(self) -> datetime:
-        """When it began."""
+        """When it began, at the earliest."""
         return min(s.since for s in self.alike)
+
+    @property
+    def until(self) -> datetime:
+        """When it began, at the latest."""
+        return min(s.until or s.since for s in self.alike)
 
 
 def group(symptoms: Iterable[Symptom], graph: Graph) -> list[Group]:

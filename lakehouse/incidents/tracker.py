@@ -100,7 +100,8 @@ class Tracker:
     def _state(self, found: Group, causes: Sequence[Cause], lively: Mapping[str, Any]) -> dict[str, Any]:
         root, here = found.root, lively.get(found.root.pipeline or "", {"tenants": 0, "names": []})
         tenants = sorted(found.tenants)
-        is_platform = not tenants or (len(tenants) >= MANY and len(tenants) >= 0.6 * here["tenants"])
+        is_most = len(tenants) >= MANY and len(tenants) >= 0.6 * here["tenants"]
+        is_platform = not tenants or is_most or causes[0].name == "code_change"
         return {
             "title": causes[0].title,
             "cause": causes[0].name,

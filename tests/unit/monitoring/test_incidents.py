@@ -124,6 +124,19 @@ def test_rows_that_no_longer_apply_since_new_code_are_laid_to_the_code() -> None
     assert first.evidence[0].where == {"run_id": "after", "asset": SILVER}
 
 
+def test_new_code_is_the_cause_though_a_long_window_began_before_it() -> None:
+    deployed = NOON - timedelta(minutes=20)
+    versions = ((deployed - timedelta(hours=1), "aaa"), (deployed, "bbb"))
+    store = store_with(*(end(PIPELINE, SILVER, v, "SUCCEEDED", at, code_version=v) for at, v in versions))
+    windows = {"acme": 1, "zenith": 24}
+    seen = [
+        symptom(Kind.NOT_APPLICABLE, SILVER, t, since=NOON - timedelta(hours=h), until=NOON - timedelta(hours=1))
+        for t, h in windows.items()
+    ]
+    (found,) = group(seen, GRAPH)
+    assert rank(found, store)[0].name == "code_change"
+
+
 def test_rows_that_no_longer_apply_in_several_pipelines_at_once_are_one_trouble() -> None:
     okta = "okta_system_log"
     seen = [
