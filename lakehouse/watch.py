@@ -123,9 +123,8 @@ class Watch:
 
     def _told(self, anomalies: Sequence[Anomaly], now: datetime) -> list[Anomaly]:
         """Without silence that tells nothing: that of a source without a rhythm, or of a tenant whose file is still to come."""
-        silent = [a for a in anomalies if a.metric == "rows" and a.direction == "low"]
-        came = inputs.newest_files(self._reader, now) if silent else {}
-        return [a for a in anomalies if a not in silent or (self._has_rhythm(a.pipeline) and _has_come(a, came))]
+        came = inputs.newest_files(self._reader, now) if any(map(_is_silence, anomalies)) else {}
+        return [a for a in anomalies if not _is_silence(a) or (self._has_rhythm(a.pipeline) and _has_come(a, came))]
 
     def _has_rhythm(self, pipeline: str) -> bool:
         source = self.sources.get(pipeline)
@@ -151,6 +150,10 @@ class Watch:
             {**{k: v for k, v in asdict(a).items() if k not in left_out}, "verdict": "anomalous", "actor": EVALUATOR, "judged_at": now}
             for a in found
         ]
+
+
+def _is_silence(anomaly: Anomaly) -> bool:
+    return anomaly.metric == "rows" and anomaly.direction == "low"
 
 
 def _has_come(silence: Anomaly, came: Mapping[tuple[str, str], datetime]) -> bool:

@@ -46,7 +46,7 @@ class StoreDown:
 
     @property
     def is_known(self) -> bool:
-        """Whether an outage has been seen whose end has not."""
+        """Whether an outage is under way, or was just now."""
         return self._file.exists()
 
     def seen(self, problem: str, now: datetime) -> None:
@@ -76,10 +76,8 @@ class StoreDown:
 
     def symptoms(self) -> list[Symptom]:
         """The outage that is under way or was just now; what failed for want of the store follows from it."""
-        return [
-            Symptom(Kind.SERVER_DOWN, incident["since"], incident["observed"], incident["expected"], table=incident["table_name"])
-            for incident in self.incidents()
-        ]
+        outage = self._read()
+        return [_symptom(outage)] if outage and outage["is_opened"] else []
 
     def incidents(self) -> list[dict[str, Any]]:
         """Its incident as in ops.incidents, which may still wait in the spool."""
@@ -111,15 +109,16 @@ class StoreDown:
         }])  # fmt: skip
 
     def _incident(self, outage: Mapping[str, Any]) -> dict[str, Any]:
-        since = datetime.fromisoformat(outage["since"])
+        symptom = _symptom(outage)
         cause = {"name": "store_unavailable", "title": "The store does not answer as it should", "score": 0.95, "evidence": []}
-        symptom = {"key": "server_down||store||", "kind": "server_down", "table": "store", "since": outage["since"],
-                   "observed": outage["problem"], "expected": "the store answers"}  # fmt: skip
+        told = {"key": symptom.key, "kind": symptom.kind.value, "table": symptom.table, "since": outage["since"],
+                "observed": symptom.observed, "expected": symptom.expected}  # fmt: skip
         return {
             "incident_id": hashlib.sha256(f"store_down|{outage['since']}".encode()).hexdigest()[:12],
             "title": cause["title"], "cause": cause["name"], "severity": "critical", "scope": "platform", "pipeline": None,
-            "table_name": "store", "tenant_id": None, "since": since, "observed": outage["problem"], "expected": "the store answers",
-            "causes": json.dumps([cause]), "symptoms": json.dumps([symptom]), "hit_tables": [], "hit_tenants": [], "run_id": None,
+            "table_name": symptom.table, "tenant_id": None, "since": symptom.since,
+            "observed": symptom.observed, "expected": symptom.expected,
+            "causes": json.dumps([cause]), "symptoms": json.dumps([told]), "hit_tables": [], "hit_tenants": [], "run_id": None,
             "owner": "data-team",
         }  # fmt: skip
 
@@ -134,3 +133,8 @@ class StoreDown:
         partial = self._file.with_suffix(".part")
         partial.write_text(json.dumps(outage), encoding="utf-8")
         partial.replace(self._file)
+
+
+def _symptom(outage: Mapping[str, Any]) -> Symptom:
+    since = datetime.fromisoformat(outage["since"])
+    return Symptom(Kind.SERVER_DOWN, since, outage["problem"], "the store answers", table="store")

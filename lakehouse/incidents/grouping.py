@@ -115,7 +115,7 @@ class Group:
     @property
     def until(self) -> datetime:
         """When it began, at the latest."""
-        return min(s.until or s.since for s in self.alike)
+        return min(s.began_by for s in self.alike)
 
 
 def group(symptoms: Iterable[Symptom], graph: Graph) -> list[Group]:
@@ -155,13 +155,13 @@ def _is_alike(symptom: Symptom, root: Symptom) -> bool:
 
 def _began_together(one: Symptom, other: Symptom) -> bool:
     """Whether two symptoms may have begun at one time; what is told by a window may have begun anywhere in it."""
-    return one.since <= (other.until or other.since) + TOGETHER and other.since <= (one.until or one.since) + TOGETHER
+    return one.since <= other.began_by + TOGETHER and other.since <= one.began_by + TOGETHER
 
 
 def _explains(root: Symptom, symptom: Symptom, graph: Graph) -> bool:
     """Whether a symptom may follow from another one."""
     if root.kind is Kind.SERVER_DOWN:
-        return symptom.kind in STOPPED_BY.get(root.table or "", ()) and (symptom.until or symptom.since) >= root.since - NOTICED
+        return symptom.kind in STOPPED_BY.get(root.table or "", ()) and symptom.began_by >= root.since - NOTICED
     if symptom.since < root.since - BEFORE or root.kind not in FOLLOWS:
         return False
     if infrastructure_of(root):

@@ -23,12 +23,15 @@ FORGOTTEN_AFTER = timedelta(days=3)
 DRIFT_SHOWN = timedelta(hours=6)
 """For how long a field that changed is told, unless records come without the change before."""
 
-FILES = """
-with landed as (
+_LANDED = """
+landed as (
     select source, tenant_id, path, min(modified_at) as landed_at
     from ctl.files where modified_at > $1::timestamptz - interval 14 days and modified_at <= $1 and recorded_at <= $1 and tenant_id != ''
     group by all
-),
+)
+"""
+FILES = f"""
+with {_LANDED},
 gaps as (
     select *, epoch(landed_at - lag(landed_at) over by_time) as gap_s, lag(landed_at) over by_time as before from landed
     window by_time as (partition by source, tenant_id order by landed_at)
@@ -58,6 +61,10 @@ from usual as u left join holes as h using (source, tenant_id)
 
 Files are late so seldom that a tenant's own do not tell how late they may be: those of all tenants of the source do, but for the three
 longest gaps, or one in a thousand."""
+NEWEST = f"""
+with {_LANDED}
+select source, tenant_id, max(landed_at) as last_at from landed group by source, tenant_id having count(*) > $2
+"""
 
 
 def overdue_files(reader: Reader, sources: Mapping[str, Source], now: datetime) -> list[Symptom]:
@@ -71,7 +78,7 @@ def overdue_files(reader: Reader, sources: Mapping[str, Source], now: datetime) 
 
 def newest_files(reader: Reader, now: datetime) -> dict[tuple[str, str], datetime]:
     """By source and tenant, when the newest file came (UTC): of the tenants of whom one can be late."""
-    return {(row["source"], row["tenant_id"]): row["last_at"] for row in reader.rows(FILES, [now]) if row["gaps"] >= LEAST_GAPS}
+    return {(row["source"], row["tenant_id"]): row["last_at"] for row in reader.rows(NEWEST, [now, LEAST_GAPS])}
 
 
 def _overdue(row: Mapping[str, Any], rhythm: timedelta, now: datetime) -> datetime | None:

@@ -76,6 +76,11 @@ class Symptom:
     facts: Mapping[str, Any] = field(default_factory=dict, hash=False, compare=False)
 
     @property
+    def began_by(self) -> datetime:
+        """The newest moment at which it may have begun (UTC)."""
+        return self.until or self.since
+
+    @property
     def key(self) -> str:
         """Names the symptom from round to round."""
         kind = GROWS_INTO.get(self.kind, self.kind)

@@ -14,11 +14,11 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from tests.browser.show import PASSWORD, Shown, scene
+from tests.fixtures import SHOWN_MS
 from tests.unit.dash_app.facts import FakeReader
 from tests.unit.dash_app.lake_facts import FakeLake
 from tests.unit.dash_app.troubles import Heart
 
-LOADED_MS = 60_000
 Show = Callable[..., tuple[Shown, Page]]
 
 
@@ -31,7 +31,7 @@ def show(browser: Browser, tmp_path: Path) -> Iterator[Show]:
             shown = stack.enter_context(Shown(tmp_path, *(facts or scene(name, datetime.now(UTC)))))
             context = browser.new_context(base_url=shown.url, viewport={"width": width, "height": 800}, timezone_id="America/New_York")
             stack.callback(context.close)
-            context.set_default_timeout(LOADED_MS)
+            context.set_default_timeout(SHOWN_MS)
             page = context.new_page()
             page.goto("/login")
             page.fill("#user", "admin")

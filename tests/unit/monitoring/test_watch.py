@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -72,7 +72,7 @@ class Lake:
     def rounds(self, first: datetime, count: int = 1, every: timedelta = MINUTE) -> None:
         for number in range(count):
             self.store._clock.now = first + number * every
-            with suppress(InfrastructureError):
+            with suppress(InfrastructureError) if self.store.is_down else nullcontext():
                 self.watch.round(first + number * every)
 
     def causes(self) -> dict[str, str]:
