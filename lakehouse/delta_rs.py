@@ -6,13 +6,20 @@ Does not belong here: what is read from them or appended to them.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import reduce
+from operator import and_
 
 import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.dataset as ds
 from deltalake import DeltaTable
 
 from lakehouse.settings import Settings
 from lakehouse.store import delta_rs_options
 from lakehouse.tables import Table
+
+BEFORE_ANY = "1970-01-01"
+"""A day of recording without files."""
 
 
 def table_uri(settings: Settings, declared: Table) -> str:
@@ -48,6 +55,7 @@ class OpenTables:
         self._settings = settings
         self._options: dict[str, str] = {}
         self._tables: dict[str, DeltaTable] = {}
+        self._files: dict[str, Mapping[str, ds.ParquetFileFragment]] = {}
 
     def newest(self, declared: Table) -> DeltaTable:
         """The table, brought up to its newest version. Raises deltalake's TableNotFoundError where there is none."""
@@ -55,6 +63,7 @@ class OpenTables:
         if options != self._options:
             self._options = options
             self._tables.clear()
+            self._files.clear()
         opened = self._tables.pop(declared.name, None)
         if opened is None:
             opened = open_table(self._settings, declared)
@@ -63,6 +72,38 @@ class OpenTables:
         self._tables[declared.name] = opened
         return opened
 
+    def files(self, declared: Table) -> ds.FileSystemDataset:
+        """The files of the version that `newest` has found last; the table is partitioned by the day of recording.
+
+        Only files that have come are looked at.
+        """
+        opened = self._tables[declared.name]
+        # What delta-rs makes of a file's statistics takes it 2 to 5 ms a file, of all files at each version.
+        none = opened.to_pyarrow_dataset(file_pruning_predicate=[("recorded_date", "=", BEFORE_ANY)])
+        added = pa.table(opened.get_add_actions(flatten=True))
+        known, paths = self._files.get(declared.name, {}), added.column("path").to_pylist()
+        come = added.filter(pa.array([path not in known for path in paths], pa.bool_()))
+        made = {
+            path: none.format.make_fragment(path, filesystem=none.filesystem, partition_expression=holds)
+            for path, holds in zip(come.column("path").to_pylist(), _what_they_hold(come, none.schema), strict=True)
+        }
+        files = {path: made.get(path) or known[path] for path in paths}
+        self._files[declared.name] = files
+        return ds.FileSystemDataset(list(files.values()), none.schema, none.format, none.filesystem)
+
     def forget(self, declared: Table) -> None:
         """Open the table anew at its next use."""
         self._tables.pop(declared.name, None)
+        self._files.pop(declared.name, None)
+
+
+def _what_they_hold(added: pa.Table, schema: pa.Schema) -> list[pc.Expression]:
+    """For each file what all its rows fulfil: their day, and each text that is the same in all of them, as in a file of one fact."""
+    names = [f.name for f in schema if pa.types.is_string(f.type) and f"min.{f.name}" in added.column_names]
+    known: list[list[pc.Expression]] = [[ds.field("recorded_date") == day] for day in added.column("partition.recorded_date").to_pylist()]
+    for name in names:
+        is_one = pc.and_(pc.equal(added[f"min.{name}"], added[f"max.{name}"]), pc.equal(added[f"null_count.{name}"], 0))
+        for holds, text in zip(known, pc.if_else(is_one, added[f"min.{name}"], None).to_pylist(), strict=True):
+            if text is not None:
+                holds.append(ds.field(name) == text)
+    return [reduce(and_, holds) for holds in known]

@@ -280,7 +280,7 @@ class OpsReader:
             return
         registered, version = self._registered.get(declared.name, (None, -1))
         if registered is not opened or version != opened.version():
-            self._register(declared, opened.to_pyarrow_dataset(), (opened, opened.version()))
+            self._register(declared, self._opened.files(declared), (opened, opened.version()))
 
     def _register(self, declared: Table, relation: Any, as_of: tuple[DeltaTable | None, int]) -> None:
         alias = declared.name.replace(".", "__")
