@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import pytest
 from pyspark.sql import SparkSession
 
+from jobs.maintenance import compact_facts
 from lakehouse.settings import Settings
 from lakehouse.spark import connect
 from tests.lake import TestLake
@@ -24,9 +25,16 @@ def spark(spark_stack: Settings) -> Iterator[SparkSession]:
 
 
 @pytest.fixture(scope="session")
-def lake(spark_stack: Settings) -> Iterator[TestLake]:
-    """The instance with its catalog made; tests share it and keep apart by tenant."""
+def prepared_lake(spark_stack: Settings) -> Iterator[TestLake]:
+    """The instance with its catalog made."""
     made = TestLake(spark_stack)
     made.prepare()
     yield made
     made.close()
+
+
+@pytest.fixture(scope="module")
+def lake(prepared_lake: TestLake) -> TestLake:
+    """The instance, its facts compacted as they are by schedule; tests share it and keep apart by tenant."""
+    compact_facts(prepared_lake.new_run())
+    return prepared_lake
