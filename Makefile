@@ -8,9 +8,6 @@ TESTS := $(BIN)/python -m pytest
 # Installed packages are compiled as they are first imported; without the result kept, every process would compile them again: 8 s each.
 unexport PYTHONDONTWRITEBYTECODE
 
-# Half of a Spark server's time in tests would go into compiling for a long life, which it does not have.
-spark stack: export JDK_JAVA_OPTIONS = -XX:TieredStopAtLevel=1
-
 .DEFAULT_GOAL := help
 .PHONY: help demo test check unit spark stack drill soak bench scorecard docs lock clean
 
