@@ -73,22 +73,22 @@ class Mirror(OpsReader):
         oldest = datetime.now(UTC).date() - timedelta(days=self._days)
         as_of = (opened.version(), oldest)
         if self._versions.get(declared.name) != as_of:
-            self._take_over(declared, _files_by_day(opened, oldest))
+            self._take_over(declared, self._opened.files(declared), _files_by_day(opened, oldest))
             self._versions[declared.name] = as_of
 
-    def _take_over(self, declared: Table, now: Mapping[date, frozenset[str]]) -> None:
+    def _take_over(self, declared: Table, every: ds.FileSystemDataset, now: Mapping[date, frozenset[str]]) -> None:
         """Day by day, so that no more than one is in memory at a time."""
         known = self._files.setdefault(declared.name, {})
         for day in sorted({*known, *now}):
             files, had = now.get(day, frozenset()), known.get(day, frozenset())
             if files != had:
-                self._take_over_day(declared, day, files, had)
+                self._take_over_day(declared, every, day, files, had)
                 known[day] = files
 
-    def _take_over_day(self, declared: Table, day: date, files: frozenset[str], had: frozenset[str]) -> None:
+    def _take_over_day(self, declared: Table, every: ds.FileSystemDataset, day: date, files: frozenset[str], had: frozenset[str]) -> None:
         is_rewritten = not had <= files
         wanted = files if is_rewritten else files - had
-        rows = self._read(declared, wanted) if wanted else None
+        rows = _read(declared, every, wanted) if wanted else None
         self._connection.execute("begin")
         if is_rewritten:
             self._connection.execute(f"delete from {declared.name} where recorded_date = ?", [day])
@@ -97,13 +97,6 @@ class Mirror(OpsReader):
             self._connection.execute(f"insert into {declared.name} by name select * from read_now")
             self._connection.unregister("read_now")
         self._connection.execute("commit")
-
-    def _read(self, declared: Table, paths: frozenset[str]) -> pa.Table:
-        """The rows of some files of the version that is being taken over."""
-        every = self._opened.files(declared)
-        chosen = [part for part in every.get_fragments() if part.path in paths]
-        dataset = ds.FileSystemDataset(chosen, every.schema, every.format, every.filesystem)
-        return dataset.to_table(columns=[name for name in declared.column_names if name in every.schema.names])
 
 
 def _files_by_day(opened: DeltaTable, oldest: date) -> dict[date, frozenset[str]]:
@@ -114,6 +107,13 @@ def _files_by_day(opened: DeltaTable, oldest: date) -> dict[date, frozenset[str]
         if day >= oldest:
             found[day].add(path)
     return {day: frozenset(files) for day, files in found.items()}
+
+
+def _read(declared: Table, every: ds.FileSystemDataset, paths: frozenset[str]) -> pa.Table:
+    """The rows of some of a table's files."""
+    chosen = [part for part in every.get_fragments() if part.path in paths]
+    dataset = ds.FileSystemDataset(chosen, every.schema, every.format, every.filesystem)
+    return dataset.to_table(columns=[name for name in declared.column_names if name in every.schema.names])
 
 
 def _new_file(folder: Path) -> Path:
