@@ -13,7 +13,8 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any
+from copy import deepcopy
+from typing import Any, ClassVar
 
 from pyspark.errors import AnalysisException, IllegalArgumentException, ParseException, PySparkException
 from pyspark.sql import SparkSession
@@ -44,7 +45,7 @@ os.environ["SODA_CORE_TELEMETRY_ENABLED"] = "false"
 with _without_dotenv():
     from soda_core.common.env_config_helper import EnvConfigHelper
     from soda_core.common.logs import Logs
-    from soda_core.common.yaml import ContractYamlSource, FileType
+    from soda_core.common.yaml import ContractYamlSource, FileType, YamlObject
     from soda_core.contracts.contract_verification import ContractVerificationSession
     from soda_sparkdf.common.data_sources.sparkdf_data_source import (
         SparkDataFrameDataSourceConnection,
@@ -137,13 +138,16 @@ class _Connection(SparkDataFrameDataSourceConnectionWrapper):
 
 
 class _Source(ContractYamlSource, file_type=FileType.CONTRACT):  # type: ignore[call-arg]
-    """A contract's text. All of Soda shares one YAML parser, which is not safe for threads."""
+    """A contract's text, parsed once in a process. All of Soda shares one YAML parser, which is not safe for threads."""
 
     _parser = threading.Lock()
+    _parsed: ClassVar[dict[str, Any]] = {}
 
     def parse(self) -> Any:
         with self._parser:
-            return super().parse()
+            if self.yaml_str not in self._parsed:
+                self._parsed[self.yaml_str] = super().parse().yaml_dict
+            return YamlObject(self, deepcopy(self._parsed[self.yaml_str]))
 
 
 def run(session: SparkSession, contract: Contract, dataset: str, stage: Stage, variables: Mapping[str, str]) -> Verdict:

@@ -31,6 +31,7 @@ from lakehouse.spark import checkpoint, tune
 from lakehouse.tables import Table, table
 
 PIPELINE = GOLD
+TOLD = "told inputs"
 ROWS_PER_RECORD = 4
 """Rows of a table that are as dear to read as one record to parse."""
 
@@ -54,8 +55,10 @@ def aggregate(context: Context, declared: Table) -> Work | None:
 
 def _left_untold(context: Context, declared: Table) -> Commit | None:
     log, transaction = DeltaLog(context.settings, declared), taken_in(context.settings, declared)
-    told = told_inputs(context.reader)
-    return untold_commit(context.reader, context.writer.host, context.run.run_id, log, declared, transaction, told)
+    # Asked once in a run: where it is out of date, the commit is looked for in the run log itself.
+    if TOLD not in context.kept:
+        context.kept[TOLD] = told_inputs(context.reader)
+    return untold_commit(context.reader, context.writer.host, context.run.run_id, log, declared, transaction, context.kept[TOLD])
 
 
 def _tell_of(context: Context, declared: Table, commit: Commit) -> Work:

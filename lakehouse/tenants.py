@@ -12,6 +12,7 @@ import re
 import secrets
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 from zoneinfo import available_timezones
@@ -37,8 +38,13 @@ class Tenant:
     def __post_init__(self) -> None:
         if not TENANT_ID.match(self.tenant_id):
             raise ConfigurationError(f"{self.tenant_id!r} is no tenant id", next_step="use lower-case letters, digits, - and _")
-        if self.time_zone not in available_timezones():
+        if self.time_zone not in _zones():
             raise ConfigurationError(f"{self.time_zone!r} is no IANA time zone", next_step="use a name such as Europe/Berlin")
+
+
+@cache
+def _zones() -> set[str]:
+    return available_timezones()
 
 
 class TenantRegistry:

@@ -17,6 +17,9 @@ from lakehouse.settings import Settings
 
 ENVIRONMENT_KEYS = "software.amazon.awssdk.auth.credentials.EnvironmentVariableCredentialsProvider"
 ASSUMED_ROLE = "org.apache.hadoop.fs.s3a.auth.AssumedRoleCredentialProvider"
+PERFORMANCE_FLAGS = "create,delete,mkdir"
+"""No look whether a file or its folder is there before one is written, nor care for folders: the names of data files are new each time,
+and Delta itself looks before it commits."""
 TRUSTSTORE_PASSWORD = "public-certificates-only"
 
 
@@ -37,6 +40,7 @@ def s3a_options(settings: Settings, buffers: Path) -> dict[str, str]:
         "fs.s3a.retry.interval": "200ms",
         "fs.s3a.connection.establish.timeout": "5s",
         "fs.s3a.multipart.purge": "false",
+        "fs.s3a.performance.flags": PERFORMANCE_FLAGS,
     }
     return options | _identity(settings)
 

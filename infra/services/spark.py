@@ -28,6 +28,9 @@ LISTING_TASKS = "16"
 
 CONNECT_SERVER = "org.apache.spark.sql.connect.service.SparkConnectServer"
 
+CHECKSUM_WRITER = "org.apache.spark.sql.execution.streaming.checkpointing.FileSystemBasedCheckpointFileManager"
+"""Delta writes a version's checksum through it. Spark's own choice for S3 asks the store 28 times for each, this one a third of that."""
+
 OPTIONS = (
     *COMMON_OPTIONS,
     *(f"--add-opens=java.base/{package}=ALL-UNNAMED" for package in OPENED),
@@ -125,4 +128,5 @@ def _delta() -> dict[str, str]:
         "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
         "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
         "spark.databricks.delta.snapshotPartitions": "2",
+        "spark.sql.streaming.checkpointFileManagerClass": CHECKSUM_WRITER,
     }
