@@ -41,11 +41,12 @@ def aggregate(context: Context, declared: Table) -> Work | None:
 
     Returns what was recomputed, None where nothing had changed.
     """
+    logs = DeltaLogs(context.settings)
     with context.recorded_if_failing(PIPELINE, declared):
-        commit = _left_untold(context, declared)
-    found = _tell_of(context, declared, commit) if commit else None
+        commit = _left_untold(context, logs[declared], declared)
+    found = _tell_of(context, logs, declared, commit) if commit else None
     with context.recorded_if_failing(PIPELINE, declared):
-        work = plan(context, declared)
+        work = plan(context, logs, declared)
     if work is None:
         return found
     with context.step(PIPELINE, declared) as facts, context.infrastructure_errors():
@@ -53,24 +54,23 @@ def aggregate(context: Context, declared: Table) -> Work | None:
     return work
 
 
-def _left_untold(context: Context, declared: Table) -> Commit | None:
-    log, transaction = DeltaLog(context.settings, declared), taken_in(context.settings, declared)
+def _left_untold(context: Context, log: DeltaLog, declared: Table) -> Commit | None:
+    transaction = taken_in(context.settings, declared)
     # Asked once in a run: where it is out of date, the commit is looked for in the run log itself.
     if TOLD not in context.kept:
         context.kept[TOLD] = told_inputs(context.reader)
     return untold_commit(context.reader, context.writer.host, context.run.run_id, log, declared, transaction, context.kept[TOLD])
 
 
-def _tell_of(context: Context, declared: Table, commit: Commit) -> Work:
+def _tell_of(context: Context, logs: DeltaLogs, declared: Table, commit: Commit) -> Work:
     """Record the commit of an attempt that died before it could; a step of its own."""
     with context.step(PIPELINE, declared) as facts, context.infrastructure_errors():
-        log = DeltaLog(context.settings, declared)
         facts.rows_read, facts.partition = commit.facts.get("rows_read"), commit.facts.get("partition")
-        judge_published(context, PIPELINE, declared, facts, log, commit.version - 1)
+        judge_published(context, PIPELINE, declared, facts, logs[declared], commit.version - 1)
         _fill(context, declared, commit, facts)
     periods = commit.facts.get("periods")
     reached = None if periods is None else frozenset(map(date.fromisoformat, periods))
-    return Work(declared, commit.facts["inputs"], reached, commit.facts["transaction"], DeltaLogs(context.settings))
+    return Work(declared, commit.facts["inputs"], reached, commit.facts["transaction"], logs)
 
 
 def compute(context: Context, work: Work) -> DataFrame:

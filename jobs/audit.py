@@ -69,7 +69,7 @@ def record_checks(context: Context, pipeline: str, declared: Table, facts: Facts
 
 def record_results(context: Context, pipeline: str, name: str, version: str, facts: Facts, results: Sequence[CheckResult]) -> None:
     """Record results of checks of whatever a step makes, under the version of what they were held against, and count their outcomes."""
-    context.writer.append("ops.check_results", [
+    context.writer.append_meanwhile("ops.check_results", [
         {
             "run_id": context.run.run_id,
             "pipeline": pipeline,
@@ -129,7 +129,7 @@ def lineage(context: Context, output: str, version: int, inputs: Mapping[str, in
     told = untold(known, by_pair(output, columns))
     edges = [(name, None, None) for name in inputs] + [edge for edges in told.values() for edge in sorted(edges, key=str)]
     written = {"run_id": context.run.run_id, "output_name": output, "output_version": version}
-    context.writer.append("ops.lineage_edges", [
+    context.writer.append_meanwhile("ops.lineage_edges", [
         {**written, "input_name": name, "input_version": inputs[name], "input_column": read, "output_column": made}
         for name, read, made in edges
     ])  # fmt: skip

@@ -78,7 +78,7 @@ class Measurements:
         if self._times:
             self.of_batch("freshness_s", now.timestamp() - max(mean for mean, _ in self._times))
             self.of_batch("lateness_s", _weighted_median((now.timestamp() - mean, rows) for mean, rows in self._times))
-        self._context.writer.append("ops.metrics", [*self._rows_of_batch(), *self._rows_of_parts()])
+        self._context.writer.append_meanwhile("ops.metrics", [*self._rows_of_batch(), *self._rows_of_parts()])
 
     def _rows_of_batch(self) -> list[dict[str, Any]]:
         return [{**self._about, "metric": m, "dimension": d, "value": float(value)} for (m, d), value in self._whole.items()]

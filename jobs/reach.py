@@ -50,9 +50,8 @@ class Work:
         return on_days(self.declared.recomputed_by, sorted(self.periods))
 
 
-def plan(context: Context, declared: Table) -> Work | None:
+def plan(context: Context, logs: DeltaLogs, declared: Table) -> Work | None:
     """What a gold table has to recompute, from its own log and its inputs'; None where they say nothing new."""
-    logs = DeltaLogs(context.settings)
     versions = _versions(logs, declared)
     transaction = taken_in(context.settings, declared)
     known = _known(logs[declared], declared, transaction, versions)

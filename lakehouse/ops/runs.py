@@ -116,11 +116,13 @@ class Step:
             "duration_s": (ended - self._started).total_seconds(),
             **(describe_error(error, self.writer.redact) if error else {}),
         }
+        self.writer.settle()
         self.writer.append("ops.run_events", [end])
         if error is None and self.declared:
-            self.writer.append("ops.metrics", self._measurements(self.declared, end["duration_s"]))
+            self.writer.append_meanwhile("ops.metrics", self._measurements(self.declared, end["duration_s"]))
         log.info("%s: %s %s after %.1f s", self.pipeline, self.asset, end["status"], end["duration_s"])
         self._log.__exit__(kind, error, trace)
+        self.writer.settle()
 
     def _told_facts(self, error: BaseException | None) -> dict[str, Any]:
         """The facts; where the attempt has failed, less what it may have published: the attempt that finds the commit tells of that."""

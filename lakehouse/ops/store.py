@@ -12,8 +12,10 @@ import threading
 import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -61,6 +63,7 @@ class Writer(Protocol):
 STORE_ERRORS = (DeltaError, OSError)
 FREE_TEXTS = frozenset({"message", "error_message", "error", "detail", "note", "reason"})
 """Columns of the ops tables in which errors and people are quoted, so that secrets are looked for."""
+APPENDS_AT_ONCE = 3
 LOST_SHOWN = 4000
 """Characters of lost facts that go into the log instead."""
 DELTA_RS_TABLES = tuple(t for t in TABLES.values() if t.layer in (Layer.OPS, Layer.CONTROL))
@@ -99,8 +102,8 @@ class OpsWriter:
         self.redact = Redaction(settings)
         self.spool = settings.state_dir / "spool"
         self.host = this_host(settings.home)
-        self._lock = threading.Lock()
-        self._opened = OpenTables(settings)
+        self._opened: dict[str, tuple[threading.Lock, OpenTables]] = {}
+        self._appending: list[Future[object]] = []
 
     def create_tables(self, tables: Sequence[Table] = DELTA_RS_TABLES) -> None:
         """Create the tables that are not there yet. Raises InfrastructureError when the store does not answer."""
@@ -130,10 +133,30 @@ class OpsWriter:
             return True
         declared = table(name)
         stamped = self._stamped(declared, rows)
+        return self._deliver(declared, stamped, arrow_table(declared, stamped))
+
+    def append_meanwhile(self, name: str, rows: Sequence[Row]) -> None:
+        """The same while the caller goes on; a process that dies before `settle` may not have told them."""
+        if rows:
+            declared = table(name)
+            stamped = self._stamped(declared, rows)
+            self._appending.append(self._threads.submit(self._deliver, declared, stamped, arrow_table(declared, stamped)))
+
+    def settle(self) -> None:
+        """Wait until all that was appended meanwhile is kept."""
+        appending, self._appending = self._appending, []
+        for append in appending:
+            append.result()
+
+    @cached_property
+    def _threads(self) -> ThreadPoolExecutor:
+        return ThreadPoolExecutor(APPENDS_AT_ONCE, "facts")
+
+    def _deliver(self, declared: Table, rows: Sequence[Row], data: pa.Table) -> bool:
         try:
-            self._commit(declared, arrow_table(declared, stamped))
+            self._commit(declared, data)
         except (*STORE_ERRORS, InfrastructureError) as refused:
-            return self._keep(declared, stamped, refused)
+            return self._keep(declared, rows, refused)
         return True
 
     def _keep(self, declared: Table, rows: Sequence[Row], refused: Exception) -> bool:
@@ -192,19 +215,20 @@ class OpsWriter:
         retry=retry_if_exception_type(CommitFailedError), stop=stop_after_attempt(6), wait=wait_random_exponential(0.1, max=2), reraise=True
     )
     def _commit(self, declared: Table, data: pa.Table) -> None:
-        with self._lock:
+        lock, opened = self._opened.setdefault(declared.name, (threading.Lock(), OpenTables(self._settings)))
+        with lock:
             try:
-                write_deltalake(self._newest(declared), data, mode="append", partition_by=list(declared.partition_by))
+                write_deltalake(self._newest(opened, declared), data, mode="append", partition_by=list(declared.partition_by))
             except BaseException:
-                self._opened.forget(declared)
+                opened.forget(declared)
                 raise
 
-    def _newest(self, declared: Table) -> DeltaTable:
+    def _newest(self, opened: OpenTables, declared: Table) -> DeltaTable:
         try:
-            return self._opened.newest(declared)
+            return opened.newest(declared)
         except TableNotFoundError:
             self.create_tables((declared,))
-            return self._opened.newest(declared)
+            return opened.newest(declared)
 
     def _spool_rows(self, declared: Table, rows: Sequence[Row]) -> None:
         folder = self.spool / declared.name

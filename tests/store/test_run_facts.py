@@ -6,12 +6,14 @@ import json
 import logging
 import os
 import socket
+import time
 from dataclasses import replace
 from datetime import UTC, datetime
 from io import FileIO
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 from deltalake import DeltaTable
 
@@ -24,7 +26,7 @@ from lakehouse.ops.runs import Run, Step
 from lakehouse.ops.store import OpsReader, OpsWriter
 from lakehouse.settings import STAMP, Settings
 from lakehouse.store import delta_rs_options
-from lakehouse.tables import table
+from lakehouse.tables import Table, table
 
 STATUSES = "select run_id, status from ops.run_log order by run_id"
 NO_STORE = "http://127.0.0.1:9"
@@ -126,6 +128,37 @@ def test_with_neither_store_nor_disk_the_steps_own_error_is_seen_and_the_loss_is
     ]
     assert "ZeroDivisionError" in lost[1].getMessage()
     assert list(OpsWriter(lake).spool.glob("*.*/*")) == []
+
+
+EDGE = {"run_id": "r", "output_name": "o", "output_version": 1, "input_name": "i"}
+
+
+def test_what_is_told_meanwhile_is_kept_before_its_steps_end_is(lake: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept: list[str] = []
+    commit = OpsWriter._commit
+
+    def slow(writer: OpsWriter, declared: Table, data: pa.Table) -> None:
+        time.sleep(0.5 * (declared.name == "ops.lineage_edges"))
+        commit(writer, declared, data)
+        kept.append(declared.name)
+
+    monkeypatch.setattr(OpsWriter, "_commit", slow)
+    writer = OpsWriter(lake)
+    with Step(writer, Run("r"), "p", "a"):
+        for _ in range(3):
+            writer.append_meanwhile("ops.lineage_edges", [EDGE])
+        assert kept == ["ops.run_events"]
+    assert kept[:5] == ["ops.run_events", *["ops.lineage_edges"] * 3, "ops.run_events"]
+    assert OpsReader(lake).rows("select count(*) as n from ops.lineage_edges") == [{"n": 3}]
+
+
+def test_what_is_told_meanwhile_waits_in_the_spool_while_the_store_is_down(lake: Settings) -> None:
+    writer = OpsWriter(without_store(lake))
+    writer.append_meanwhile("ops.lineage_edges", [EDGE])
+    writer.settle()
+    assert OpsWriter(lake).waiting() == 1
+    assert OpsWriter(lake).flush() == 1
+    assert [row["output_name"] for row in OpsReader(lake).rows("select output_name from ops.lineage_edges")] == ["o"]
 
 
 def test_facts_arrive_in_a_table_that_was_made_when_a_column_was_described_in_other_words(lake: Settings) -> None:
