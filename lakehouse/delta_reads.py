@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
-from threading import Lock, Timer
+from threading import Timer
 from typing import Any, Protocol, TypeVar
 
 import duckdb
@@ -22,7 +22,7 @@ from deltalake import DeltaTable
 from deltalake.exceptions import TableNotFoundError
 
 from lakehouse.arrow import arrow_schema
-from lakehouse.delta_rs import OpenTables
+from lakehouse.delta_rs import SharedTables
 from lakehouse.errors import ConfigurationError, InfrastructureError
 from lakehouse.ops.store import facts_store_errors
 from lakehouse.settings import Settings
@@ -94,8 +94,7 @@ class LakeReader:
 
     def __init__(self, settings: Settings, *, time_limit_s: float = TIME_LIMIT_S) -> None:
         self._settings, self._time_limit_s = settings, time_limit_s
-        self._opened: dict[str, tuple[Lock, OpenTables]] = {}
-        self._lock = Lock()
+        self._tables = SharedTables(settings)
 
     def states(self, tables: Sequence[Table]) -> dict[str, TableState]:
         """The tables that exist, by name."""
@@ -131,9 +130,7 @@ class LakeReader:
 
     def _read(self, declared: Table, look: Callable[[DeltaTable], T]) -> T | None:
         """What a look at the newest version gives; None where there is no such table."""
-        with self._lock:
-            lock, opened = self._opened.setdefault(declared.name, (Lock(), OpenTables(self._settings)))
-        with lock, _store_errors(f"reading the log of {declared.name}"):
+        with self._tables.held(declared) as opened, _store_errors(f"reading the log of {declared.name}"):
             try:
                 return look(opened.newest(declared))
             except TableNotFoundError:

@@ -5,9 +5,11 @@ Does not belong here: what is read from them or appended to them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import reduce
 from operator import and_
+from threading import Lock
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -95,6 +97,23 @@ class OpenTables:
         """Open the table anew at its next use."""
         self._tables.pop(declared.name, None)
         self._files.pop(declared.name, None)
+
+
+class SharedTables:
+    """Open tables for several threads: each table is one thread's at a time."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._opened: dict[str, tuple[Lock, OpenTables]] = {}
+        self._lock = Lock()
+
+    @contextmanager
+    def held(self, declared: Table) -> Iterator[OpenTables]:
+        """What keeps a table open, for this thread alone."""
+        with self._lock:
+            lock, opened = self._opened.setdefault(declared.name, (Lock(), OpenTables(self._settings)))
+        with lock:
+            yield opened
 
 
 def _what_they_hold(added: pa.Table, schema: pa.Schema) -> list[pc.Expression]:

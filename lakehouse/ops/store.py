@@ -26,7 +26,7 @@ from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundErr
 from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from lakehouse.arrow import arrow_schema, arrow_table
-from lakehouse.delta_rs import OpenTables, create_table, open_table
+from lakehouse.delta_rs import OpenTables, SharedTables, create_table, open_table
 from lakehouse.errors import InfrastructureError
 from lakehouse.ops.processes import is_running, this_host, this_process
 from lakehouse.ops.redaction import Redaction
@@ -102,7 +102,7 @@ class OpsWriter:
         self.redact = Redaction(settings)
         self.spool = settings.state_dir / "spool"
         self.host = this_host(settings.home)
-        self._opened: dict[str, tuple[threading.Lock, OpenTables]] = {}
+        self._tables = SharedTables(settings)
         self._appending: list[Future[object]] = []
 
     def create_tables(self, tables: Sequence[Table] = DELTA_RS_TABLES) -> None:
@@ -129,18 +129,12 @@ class OpsWriter:
 
         Returns whether they are kept: where neither the store nor the disk takes them they are lost, and the log says so.
         """
-        if not rows:
-            return True
-        declared = table(name)
-        stamped = self._stamped(declared, rows)
-        return self._deliver(declared, stamped, arrow_table(declared, stamped))
+        return self._deliver(*self._prepared(name, rows)) if rows else True
 
     def append_meanwhile(self, name: str, rows: Sequence[Row]) -> None:
         """The same while the caller goes on; a process that dies before `settle` may not have told them."""
         if rows:
-            declared = table(name)
-            stamped = self._stamped(declared, rows)
-            self._appending.append(self._threads.submit(self._deliver, declared, stamped, arrow_table(declared, stamped)))
+            self._appending.append(self._threads.submit(self._deliver, *self._prepared(name, rows)))
 
     def settle(self) -> None:
         """Wait until all that was appended meanwhile is kept."""
@@ -151,6 +145,11 @@ class OpsWriter:
     @cached_property
     def _threads(self) -> ThreadPoolExecutor:
         return ThreadPoolExecutor(APPENDS_AT_ONCE, "facts")
+
+    def _prepared(self, name: str, rows: Sequence[Row]) -> tuple[Table, Sequence[Row], pa.Table]:
+        declared = table(name)
+        stamped = self._stamped(declared, rows)
+        return declared, stamped, arrow_table(declared, stamped)
 
     def _deliver(self, declared: Table, rows: Sequence[Row], data: pa.Table) -> bool:
         try:
@@ -173,9 +172,9 @@ class OpsWriter:
 
     def append_now(self, name: str, rows: Sequence[Row]) -> None:
         """Append rows or raise InfrastructureError: for control state, which must not lag behind."""
-        declared = table(name)
+        declared, _, data = self._prepared(name, rows)
         with facts_store_errors(f"recording in {name}"):
-            self._commit(declared, arrow_table(declared, self._stamped(declared, rows)))
+            self._commit(declared, data)
 
     def _stamped(self, declared: Table, rows: Sequence[Row]) -> list[dict[str, Any]]:
         now = datetime.now(UTC)
@@ -215,8 +214,7 @@ class OpsWriter:
         retry=retry_if_exception_type(CommitFailedError), stop=stop_after_attempt(6), wait=wait_random_exponential(0.1, max=2), reraise=True
     )
     def _commit(self, declared: Table, data: pa.Table) -> None:
-        lock, opened = self._opened.setdefault(declared.name, (threading.Lock(), OpenTables(self._settings)))
-        with lock:
+        with self._tables.held(declared) as opened:
             try:
                 write_deltalake(self._newest(opened, declared), data, mode="append", partition_by=list(declared.partition_by))
             except BaseException:
