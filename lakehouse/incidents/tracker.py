@@ -72,8 +72,9 @@ class Tracker:
         lively = {row["pipeline"]: row for row in self._reader.rows(LIVELY, [now])} if groups else {}
         changes: list[Change] = []
         matched: set[str] = set()
+        keys = {i["incident_id"]: frozenset(s["key"] for s in json.loads(i["symptoms"] or "[]")) for i in known}
         for found in groups:
-            incident = _match(found, [i for i in known if i["incident_id"] not in matched])
+            incident = _match(found, [i for i in known if i["incident_id"] not in matched], keys)
             change = self._changed(found, incident, lively)
             matched.add(change.incident["incident_id"])
             changes += [change] if change.event else []
@@ -136,12 +137,16 @@ STATE = (
 )  # fmt: skip
 
 
-def _match(found: Group, known: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
-    """The incident that a group is: the open one with which it has most symptoms in common, or one that was resolved a while ago."""
-    keys = {i["incident_id"]: {s["key"] for s in json.loads(i["symptoms"] or "[]")} for i in known}
-    open_ones = [i for i in known if i["state"] != "resolved"]
-    best = max(open_ones, key=lambda i: len(keys[i["incident_id"]] & found.keys), default=None)
-    if best and keys[best["incident_id"]] & found.keys:
+def _match(found: Group, known: Sequence[Mapping[str, Any]], keys: Mapping[str, frozenset[str]]) -> Mapping[str, Any] | None:
+    """The incident that a group is: the open one with which it has most symptoms in common, or one that was resolved a while ago.
+
+    Args:
+        keys: names of the symptoms of each incident.
+    """
+    of_group = found.keys
+    common = {i["incident_id"]: len(keys[i["incident_id"]] & of_group) for i in known if i["state"] != "resolved"}
+    best = max((i for i in known if common.get(i["incident_id"])), key=lambda i: common[i["incident_id"]], default=None)
+    if best:
         return best
     past = [i for i in known if i["state"] == "resolved" and found.root.key in keys[i["incident_id"]]]
     recent = [i for i in past if i["resolved_at"] >= found.since - REOPENED_WITHIN]

@@ -19,6 +19,7 @@ import pyarrow as pa
 
 from lakehouse.monitoring.series_sql import (
     ACCEPTED,
+    AMONG_IN_WINDOW,
     BAND,
     BASELINE_SHARES,
     BASELINE_VOLUMES,
@@ -31,6 +32,8 @@ from lakehouse.monitoring.series_sql import (
     LAST_HOURS,
     NEWEST,
     RECENT,
+    RECENT_COUNTS,
+    RECENT_SINCE,
     TABLES,
     TENANTS,
 )
@@ -116,7 +119,9 @@ class SeriesWatch:
         if changed:
             self._put("accepted", accepted)
             self._put("judging", pa.table({"pipeline": changed}))
-            self._put("recent", self._reader.query(RECENT, [now, changed]))
+            of = self._rows(RECENT_SINCE, now)[0]
+            self._put("recent", self._reader.query(RECENT, [now, changed, of["since"], of["newest"]]))
+            self._db.execute(RECENT_COUNTS)
             found = [Anomaly(**row) for row in (*self._rows(JUDGED_VOLUMES, now), *self._rows(JUDGED_SHARES, now))]
             told = [anomaly for anomaly in found if anomaly.direction in KIND_OF_METRIC[anomaly.metric]]
             self._judged |= {pipeline: [a for a in told if a.pipeline == pipeline] for pipeline in changed}
@@ -179,14 +184,19 @@ class SeriesWatch:
 
     def _filled(self, sql: str, now: datetime, *, part: int = ALL_TENANTS) -> str:
         windows = list(self._rules.windows_h)
-        since = "filter (h.hour > n.newest - to_hours({0}))"
-        sums = ", ".join(f"sum(h.k) {since.format(w)} as k_{w}, sum(h.n) {since.format(w)} as n_{w}" for w in windows)
+        within = "sum({0}) filter (hour > newest - to_hours({1})) as {2}_{1}"
+        counted = {"valued": "coalesce(valued, seen)", "records": "seen + not_applicable", "seen": "seen"}
+        among_sums = ", ".join(within.format(of, w, name) for w in windows for name, of in counted.items())
+        told_sums = ", ".join(within.format("r.value", w, "k") for w in windows)
+        sums = ", ".join(f"coalesce(k_{w}, 0) as k_{w}, {AMONG_IN_WINDOW.format(w)} as n_{w}" for w in windows)
         structs = ", ".join(f"struct_pack(window_h := {w}, k := k_{w}, n := n_{w})" for w in windows)
         rules = {
             **vars(self._rules),
             "windows": windows,
             "longest_window_h": max(windows),
             "shortest_window_h": min(windows),
+            "among_sums": among_sums,
+            "told_sums": told_sums,
             "sums": sums,
             "structs": structs,
         }

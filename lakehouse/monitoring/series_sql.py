@@ -5,16 +5,21 @@ Does not belong here: when it runs, or what becomes of its rows.
 
 from __future__ import annotations
 
-_BY_BUCKET = """
-with told as (
+_SEEN = "'rows', 'quarantined_rows', 'held_back_rows', 'conflicting_rows', 'duplicate_rows'"
+"""Measurements of rows that came, whatever became of them."""
+
+
+def _by_bucket(back: str, of: str, before: str = "") -> str:
+    """Each measurement of each tenant and hour since so long ago; a batch that was measured twice counts once."""
+    return f"""
+with {before} told as (
     select
         pipeline, table_name, tenant_id, bucket_start, metric, dimension, batch_id,
         max_by(value, recorded_at) as value, min(recorded_at) as told_at, max(run_id) as run_id
     from ops.metrics
-    where tenant_id is not null and bucket_s = 3600 and recorded_at <= $1{of}
+    where tenant_id is not null and bucket_s = 3600 and recorded_at <= $1 and {of}
       and bucket_start >= date_trunc('hour', $1::timestamptz) - interval {back}
-      and metric in ('rows', 'filled_rows', 'value_rows', 'quarantined_rows', 'held_back_rows', 'duplicate_rows', 'conflicting_rows',
-                     'not_applicable_rows', 'implausible_rows')
+      and metric in ({_SEEN}, 'filled_rows', 'value_rows', 'not_applicable_rows', 'implausible_rows')
     group by all
 )
 select
@@ -22,11 +27,29 @@ select
     sum(value) as value, max_by(told_at, value) as told_at, max_by(run_id, told_at) as run_id
 from told group by pipeline, table_name, tenant_id, bucket_start, metric, dimension
 """
-"""Each measurement of each tenant and hour; a batch that was measured twice counts once."""
 
-HISTORY = _BY_BUCKET.format(back="29 days", of=" and hash(tenant_id) % $3 = $2")
-HISTORY_OF_TABLE = _BY_BUCKET.format(back="29 days", of=" and pipeline = $2 and table_name = $3")
-RECENT = _BY_BUCKET.format(back="2 days", of=" and pipeline in (select unnest($2))")
+
+HISTORY = _by_bucket("29 days", "hash(tenant_id) % $3 = $2")
+HISTORY_OF_TABLE = _by_bucket("29 days", "pipeline = $2 and table_name = $3")
+RECENT = _by_bucket(
+    "2 days",
+    "pipeline in (select unnest($2)) and (bucket_start > $3 or tenant_id in (select tenant_id from lagging))",
+    f"""
+lagging as (
+    select tenant_id from ops.metrics
+    where tenant_id is not null and bucket_s = 3600 and recorded_at <= $1 and pipeline in (select unnest($2))
+      and bucket_start >= date_trunc('hour', $1::timestamptz) - interval 2 days and metric in ({_SEEN}, 'not_applicable_rows') and value > 0
+    group by pipeline, table_name, tenant_id having max(bucket_start) < $4
+),
+""",
+)
+"""Measurements since $3, and those of two days of each tenant whose newest rows are older than $4: its windows end with these rows."""
+RECENT_SINCE = """
+select date_trunc('hour', {now} - to_seconds(coalesce(max(grace_s), 0))) - interval 2 hours as newest,
+       newest - to_hours({longest_window_h}::bigint) as since
+from grace
+"""
+"""The hour of which nearly all tenants have told by now, and the one at which the longest window before it begins."""
 TENANTS = """
 select count(distinct tenant_id)::int as n from ops.metrics
 where tenant_id is not null and metric = 'rows' and recorded_at <= $1 and recorded_at > $1::timestamptz - interval 29 days
@@ -52,15 +75,15 @@ _IS_ACCEPTED = """
       and a.tenant_id is not distinct from {of}.tenant_id and a.dimension is not distinct from {dimension}
 """
 
-_COUNTS = """
+_COUNTS = f"""
     select
         pipeline, table_name, tenant_id, bucket_start as hour,
         sum(value) filter (metric in ('rows', 'quarantined_rows', 'held_back_rows', 'conflicting_rows')) as volume,
-        sum(value) filter (metric in ('rows', 'quarantined_rows', 'held_back_rows', 'conflicting_rows', 'duplicate_rows')) as seen,
+        sum(value) filter (metric in ({_SEEN})) as seen,
         coalesce(sum(value) filter (metric = 'not_applicable_rows'), 0) as not_applicable,
         sum(value) filter (metric = 'value_rows' and dimension like 'outcome=%') as valued,
         max_by(told_at, value) filter (metric = 'rows') as told_at, max(run_id) as run_id
-    from {source} group by all
+    from {{source}} group by all
 """
 
 _PLATFORM = """
@@ -171,8 +194,9 @@ to it is not unusual; of several hours together that makes little difference."""
 _LOWER = "greatest(pow(greatest({root} - {{volume_spreads}} * {spread}, 0) / 2, 2) - 0.375, 0)"
 _UPPER = "pow(({root} + {{volume_spreads}} * {spread}) / 2, 2) - 0.375"
 
+RECENT_COUNTS = f"create or replace table recent_counts as {_COUNTS.format(source='recent')}"
 JUDGED_VOLUMES = f"""
-with each_tenant as ({_COUNTS.format(source="recent")}),
+with each_tenant as (select * from recent_counts),
 series as (select * from each_tenant union all by name {_PLATFORM.format(of="each_tenant")}),
 ends as (
     select pipeline, table_name, date_trunc('hour', {{now}} - to_seconds(grace_s)) - interval 1 hour as last_hour from grace
@@ -242,30 +266,14 @@ order by h.hour
 """
 """Each hour of a week of one table: its rows, what is expected of it, and the band in which nobody is told."""
 
-_AMONG = """case when {of}.metric in ('filled_rows', 'value_rows') then coalesce(c.valued, c.seen)
-                when {of}.metric = 'not_applicable_rows' then c.seen + c.not_applicable else c.seen end"""
-"""The rows that a share is a share of: values are counted of all applicable rows, each of which has an outcome."""
-_SHARES = """
-    select k.pipeline, k.table_name, k.tenant_id, k.bucket_start as hour, k.metric, k.dimension, k.value as k,
-           {of} as n, k.run_id
-    from {source} as k join each_tenant as c
-      on c.pipeline = k.pipeline and c.table_name = k.table_name and c.tenant_id = k.tenant_id and c.hour = k.bucket_start
-    where k.metric not in ('rows', 'held_back_rows')
-"""
-_HOURS = """
-    select c.pipeline, c.table_name, c.tenant_id, c.hour, f.metric, f.dimension, coalesce(s.k, 0) as k,
-           coalesce(s.n, {among}) as n, s.run_id
-    from each_tenant as c join {of} as f using (pipeline, table_name, tenant_id)
-    left join shares as s on s.pipeline = c.pipeline and s.table_name = c.table_name and s.tenant_id = c.tenant_id and s.hour = c.hour
-      and s.metric = f.metric and s.dimension is not distinct from f.dimension
-    where c.seen + c.not_applicable > 0
-"""
-
-BASELINE_SHARES = f"""
-delete from share_expected where part = {{part}};
+BASELINE_SHARES = """
+delete from share_expected where part = {part};
 insert into share_expected by name
-with each_tenant as (select * from counts where part = {{part}}),
-shares as ({_SHARES.format(source="history", of=_AMONG.format(of="k"))}),
+with each_tenant as (select * from counts where part = {part}),
+shares as (
+    select pipeline, table_name, tenant_id, bucket_start as hour, metric, dimension, value as k
+    from history where metric not in ('rows', 'held_back_rows')
+),
 kinds as (
     select distinct pipeline, table_name, tenant_id, metric, dimension from shares
     union
@@ -273,7 +281,15 @@ kinds as (
                                                     'implausible_rows']), null
     from (select distinct pipeline, table_name, tenant_id from each_tenant)
 ),
-hours as ({_HOURS.format(of="kinds", among=_AMONG.format(of="f"))}),
+hours as (
+    select c.pipeline, c.table_name, c.tenant_id, c.hour, f.metric, f.dimension, coalesce(s.k, 0) as k,
+           case when f.metric in ('filled_rows', 'value_rows') then coalesce(c.valued, c.seen)
+                when f.metric = 'not_applicable_rows' then c.seen + c.not_applicable else c.seen end as n
+    from each_tenant as c join kinds as f using (pipeline, table_name, tenant_id)
+    left join shares as s on s.pipeline = c.pipeline and s.table_name = c.table_name and s.tenant_id = c.tenant_id and s.hour = c.hour
+      and s.metric = f.metric and s.dimension is not distinct from f.dimension
+    where c.seen + c.not_applicable > 0
+),
 days as (
     select pipeline, table_name, tenant_id, metric, dimension, hour::date as day, sum(k) / sum(n) as share
     from hours where n > 0 group by all
@@ -289,29 +305,39 @@ spread as (
       and u.metric = h.metric and u.dimension is not distinct from h.dimension
     where h.n > 0 group by all
 )
-select {{part}} as part, u.*, s.spread from usual as u join spread as s
+select {part} as part, u.*, s.spread from usual as u join spread as s
   on s.pipeline = u.pipeline and s.table_name = u.table_name and s.tenant_id = u.tenant_id and s.metric = u.metric
  and s.dimension is not distinct from u.dimension;
 """
-"""Of each share: what it usually is, and how far an hour usually strays, in units of chance."""
+"""Of each share: what it usually is, and how far an hour usually strays, in units of chance.
 
+Values are shares of all applicable rows, each of which has an outcome."""
+
+AMONG_IN_WINDOW = """case when e.metric in ('filled_rows', 'value_rows') then a.valued_{0}
+                          when e.metric = 'not_applicable_rows' then a.records_{0} else a.seen_{0} end"""
 JUDGED_SHARES = f"""
-with counted as ({_COUNTS.format(source="recent")}),
-newest as (
-    select pipeline, table_name, tenant_id, max(hour) as newest from counted
+with newest as (
+    select pipeline, table_name, tenant_id, max(hour) as newest from recent_counts
     where seen + not_applicable > 0 group by all having max(hour) > {{now}} - interval 1 day
 ),
 each_tenant as (
-    select counted.* from counted join newest using (pipeline, table_name, tenant_id)
-    where hour > newest - to_hours({{longest_window_h}}::bigint)
+    select recent_counts.*, newest from recent_counts join newest using (pipeline, table_name, tenant_id)
+    where hour > newest - to_hours({{longest_window_h}}::bigint) and seen + not_applicable > 0
 ),
-shares as ({_SHARES.format(source="recent", of=_AMONG.format(of="k"))}),
-hours as ({_HOURS.format(of="share_expected", among=_AMONG.format(of="f"))}),
+among as (
+    select pipeline, table_name, tenant_id, any_value(newest) as newest, {{among_sums}} from each_tenant group by all
+),
+told as (
+    select r.pipeline, r.table_name, r.tenant_id, r.metric, r.dimension, max(r.run_id) as run_id, {{told_sums}}
+    from recent as r join each_tenant as c
+      on c.pipeline = r.pipeline and c.table_name = r.table_name and c.tenant_id = r.tenant_id and c.hour = r.bucket_start
+    where r.metric not in ('rows', 'held_back_rows') group by all
+),
 summed as (
-    select h.pipeline, h.table_name, h.tenant_id, h.metric, h.dimension, any_value(n.newest) as newest, max(h.run_id) as run_id,
-           {{sums}}
-    from hours as h join newest as n using (pipeline, table_name, tenant_id)
-    group by all
+    select e.pipeline, e.table_name, e.tenant_id, e.metric, e.dimension, a.newest, t.run_id, {{sums}}
+    from share_expected as e join among as a using (pipeline, table_name, tenant_id)
+    left join told as t on t.pipeline = e.pipeline and t.table_name = e.table_name and t.tenant_id = e.tenant_id
+      and t.metric = e.metric and t.dimension is not distinct from e.dimension
 ),
 current as (
     select * exclude (sums), sums.window_h as window_h, sums.k as k, sums.n as n
