@@ -11,6 +11,7 @@ from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from jobs.gold.sign_ins import PROJECT, USER
+from lakehouse.spark import checkpoint
 from lakehouse.tables.gold.users import MONTH_DAYS, NEVER_ACTIVE, WEEK_DAYS
 from lakehouse.tables.silver import AUTH_METHODS
 
@@ -24,8 +25,9 @@ def active_users_daily(days: DataFrame) -> DataFrame:
     by_user = Window.partitionBy(*PROJECT, "user_key").orderBy("day")
     active = days.where("successes > 0").select(*PROJECT, "day", "user_key").withColumn("_next", F.lead("day").over(by_user))
     steps = active.select(*PROJECT, F.inline(F.array(*(_step(at, counts) for at, counts in _steps()))))
-    tenant_days = days.select("tenant_id", "time_zone", "day").distinct()
-    projects = days.select(*PROJECT).distinct()
+    project_days = checkpoint(days.select(*PROJECT, "time_zone", "day").distinct())
+    tenant_days = project_days.select("tenant_id", "time_zone", "day").distinct()
+    projects = project_days.select(*PROJECT).distinct()
     asked = projects.join(tenant_days, "tenant_id").withColumn("_asked", F.lit(True))
     changes = steps.groupBy(*PROJECT, "day").agg(*(F.sum(name).alias(name) for name in ACTIVE_USERS))
     running = Window.partitionBy(*PROJECT).orderBy("day").rowsBetween(Window.unboundedPreceding, Window.currentRow)
@@ -69,11 +71,10 @@ def user_features_daily(days: DataFrame) -> DataFrame:
         F.bit_count(F.bit_or(_method_bits()).over(last_month)).alias("auth_methods_30d"),
         F.datediff("day", F.min(succeeded).over(until_now)).alias("days_since_first_success"),
         F.datediff("day", F.last(succeeded, ignorenulls=True).over(until_before)).alias("days_since_previous_success"),
+        F.flatten(F.collect_list("devices").over(until_before)).alias("_known_devices"),
     )
     return (
-        measured.join(_first_days_of_devices(known), list(USER), "left")
-        .withColumn("new_devices", F.expr("transform(filter(_firsts, f -> f.first_day = day), f -> f.device)"))
-        .withColumn("new_devices", F.array_sort(F.coalesce("new_devices", F.array().cast("array<string>"))))
+        measured.withColumn("new_devices", F.array_sort(F.array_except("devices", "_known_devices")))
         .withColumn("failure_ratio_30d", F.col("failures_30d") / F.col("attempts_30d"))
         .withColumnsRenamed({name: f"{name}_1d" for name in MEASURES})
     )
@@ -88,17 +89,10 @@ def _method_bits() -> Column:
     return reduce(Column.bitwiseOR, bits)
 
 
-def _first_days_of_devices(known: DataFrame) -> DataFrame:
-    """Each user with `_firsts`: their devices, and the day on which each had its first success."""
-    devices = known.select(*USER, "day", F.explode("devices").alias("device"))
-    firsts = devices.groupBy(*USER, "device").agg(F.min("day").alias("first_day"))
-    return firsts.groupBy(*USER).agg(F.collect_list(F.struct("first_day", "device")).alias("_firsts"))
-
-
 def retention_weekly(features: DataFrame) -> DataFrame:
     """gold.retention_weekly from gold.user_features_daily: a user counts in a week by the row of their first success in it."""
     week, cohort = F.date_trunc("week", "day").cast("date"), F.date_trunc("week", _first_success()).cast("date")
-    active = (
+    active = checkpoint(
         features.where(_is_first_success_within(F.weekday("day")))
         .groupBy(*PROJECT, "time_zone", cohort.alias("cohort_week"), week.alias("week"))
         .agg(F.count(F.lit(1)).alias("active_users"))
@@ -132,7 +126,7 @@ def usage_and_billing_monthly(features: DataFrame, daily: DataFrame, subscriptio
         .groupBy(*PROJECT, month)
         .agg(F.count(F.lit(1)).alias("monthly_active_users"))
     )
-    usage = (
+    usage = checkpoint(
         daily.groupBy(*PROJECT, "time_zone", month)
         .agg(F.sum("attempts").alias("attempts"), F.sum("successes").alias("successes"))
         .join(active, [*PROJECT, "month"], "left")
