@@ -53,14 +53,14 @@ HELD_COLUMNS = [
     column("href", "", "Lead", width=118, cellRendererParams={"text": "Look, release"}, sortable=False),
 ]
 LEFT_COLUMNS = [
-    column("reason", "Reason", "Prose", flex=18, minWidth=120, **WRAPPED, **TEXT_FILTER),
+    column("reason", "Reason", "Prose", flex=18, minWidth=146, **WRAPPED, **TEXT_FILTER),
     column("source", "Source and tenant", "SourceOf", flex=16, minWidth=170, **TEXT_FILTER, **WIDE),
     _count("left_rows", "Rows", "Rows that wait; click for the rows.", 76, cellRenderer="CountLink"),
     _count("files", "Files", "Landed files that they came from; click for the rows.", 74, cellRenderer="CountLink", **WIDE),
     column("first_ms", "First", "Ago", width=116, **AFTER_NUMBERS, **WIDE),
     column("last_ms", "Latest", "Ago", width=104, **WIDE),
     column("next_step", "What to do", "Prose", flex=26, minWidth=200, **WRAPPED, **WIDE),
-    column("href", "", "Lead", width=136, cellRendererParams={"text": "Look, re-process"}, sortable=False),
+    column("href", "", "Lead", width=110, cellRendererParams={"text": "Re-process"}, sortable=False),
 ]
 FILE_COLUMNS = [
     column("state_text", "State", "Status", width=142, **WIDE),

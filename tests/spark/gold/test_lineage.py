@@ -7,6 +7,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 import jobs.gold.signals
+import jobs.gold.users
 from jobs.gold import TRANSFORMS
 from jobs.gold.sign_ins import located, sign_ins
 from lakehouse.lineage.columns import columns_of_gold
@@ -28,7 +29,8 @@ def empty(spark: SparkSession, name: str, *, is_located: bool) -> DataFrame:
 
 def plan_of(spark: SparkSession, name: str, monkeypatch: pytest.MonkeyPatch) -> MadeFrom:
     """What a gold table's transform reads; its checkpoints, which would hide what is behind them, are left out."""
-    monkeypatch.setattr(jobs.gold.signals, "checkpoint", lambda frame: frame)
+    for transforms in (jobs.gold.signals, jobs.gold.users):
+        monkeypatch.setattr(transforms, "checkpoint", lambda frame: frame)
     declared = table(name)
     assert declared.definition
     frames = (empty(spark, i, is_located=declared.definition.is_located) for i in declared.inputs)
