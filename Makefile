@@ -4,12 +4,14 @@ VENV  := .venv
 BIN   := $(VENV)/bin
 READY := $(VENV)/.ready
 TESTS := $(BIN)/python -m pytest
+ON_SPARK := $(TESTS) -n 2 --dist loadfile --no-loadscope-reorder tests/drills tests/spark tests/store
+ON_STACK := $(TESTS) tests/browser tests/pages tests/stack
 
 # Installed packages are compiled as they are first imported; without the result kept, every process would compile them again: 8 s each.
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check unit spark stack drill soak bench scorecard docs lock clean
+.PHONY: help demo test check unit spark stack long drill soak bench scorecard docs lock clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -17,7 +19,7 @@ help: ## print this list
 demo: $(READY) ## start everything, land the demo data, materialise it, say where to look
 	@$(BIN)/lakehouse demo
 
-test: check unit spark stack ## run all checks and tests; starts and stops its own servers, also beside a demo
+test: check unit spark stack ## run all checks, and all tests but the long ones; starts and stops its own servers, also beside a demo
 
 check: $(READY) ## lint, types, import directions
 	$(BIN)/ruff check .
@@ -27,12 +29,16 @@ check: $(READY) ## lint, types, import directions
 unit: $(READY) ## tests without any server, in seconds
 	$(TESTS) -n 2 tests/unit tests/conventions
 
-spark: $(READY) ## tests on an object store and a Spark Connect server, kills and outages in short form among them
-	$(TESTS) -n 2 --dist loadfile --no-loadscope-reorder tests/drills tests/spark tests/store
+spark: $(READY) ## tests on an object store and a Spark Connect server
+	$(ON_SPARK) -m "not long"
 
 stack: $(READY) ## tests with everything up and a real browser
 	@$(BIN)/python -m infra.browser
-	$(TESTS) tests/browser tests/pages tests/stack
+	$(ON_STACK) -m "not long"
+
+long: $(READY) ## the long tests: kills in short form, outages, late events, records taken up again; as long as `make test` once more
+	$(ON_SPARK) -m long
+	$(ON_STACK) -m long
 
 drill: $(READY) ## kill worker and Spark at every point, TIMES (5) times each; taken up where it was stopped; about an hour
 	$(TESTS) tests/drills --times $(or $(TIMES),5)

@@ -19,7 +19,6 @@ import pyarrow as pa
 
 from lakehouse.monitoring.series_sql import (
     ACCEPTED,
-    AMONG_IN_WINDOW,
     BAND,
     BASELINE_SHARES,
     BASELINE_VOLUMES,
@@ -36,6 +35,7 @@ from lakehouse.monitoring.series_sql import (
     RECENT_SINCE,
     TABLES,
     TENANTS,
+    sums_in,
 )
 from lakehouse.monitoring.symptoms import Kind, Symptom
 from lakehouse.ops.store import Reader
@@ -184,21 +184,12 @@ class SeriesWatch:
 
     def _filled(self, sql: str, now: datetime, *, part: int = ALL_TENANTS) -> str:
         windows = list(self._rules.windows_h)
-        within = "sum({0}) filter (hour > newest - to_hours({1})) as {2}_{1}"
-        counted = {"valued": "coalesce(valued, seen)", "records": "seen + not_applicable", "seen": "seen"}
-        among_sums = ", ".join(within.format(of, w, name) for w in windows for name, of in counted.items())
-        told_sums = ", ".join(within.format("r.value", w, "k") for w in windows)
-        sums = ", ".join(f"coalesce(k_{w}, 0) as k_{w}, {AMONG_IN_WINDOW.format(w)} as n_{w}" for w in windows)
-        structs = ", ".join(f"struct_pack(window_h := {w}, k := k_{w}, n := n_{w})" for w in windows)
         rules = {
             **vars(self._rules),
+            **sums_in(windows),
             "windows": windows,
             "longest_window_h": max(windows),
             "shortest_window_h": min(windows),
-            "among_sums": among_sums,
-            "told_sums": told_sums,
-            "sums": sums,
-            "structs": structs,
         }
         return sql.format(**rules, now=f"timestamptz '{now.isoformat()}'", part=part)
 

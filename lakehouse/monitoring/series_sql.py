@@ -5,6 +5,8 @@ Does not belong here: when it runs, or what becomes of its rows.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 _SEEN = "'rows', 'quarantined_rows', 'held_back_rows', 'conflicting_rows', 'duplicate_rows'"
 """Measurements of rows that came, whatever became of them."""
 
@@ -266,10 +268,19 @@ order by h.hour
 """
 """Each hour of a week of one table: its rows, what is expected of it, and the band in which nobody is told."""
 
-BASELINE_SHARES = """
-delete from share_expected where part = {part};
+
+def _among(metric: str, valued: str, records: str, seen: str) -> str:
+    """The rows that a share is a share of: values are counted of all applicable rows, each of which has an outcome."""
+    return (
+        f"case when {metric} in ('filled_rows', 'value_rows') then {valued} "
+        f"when {metric} = 'not_applicable_rows' then {records} else {seen} end"
+    )
+
+
+BASELINE_SHARES = f"""
+delete from share_expected where part = {{part}};
 insert into share_expected by name
-with each_tenant as (select * from counts where part = {part}),
+with each_tenant as (select * from counts where part = {{part}}),
 shares as (
     select pipeline, table_name, tenant_id, bucket_start as hour, metric, dimension, value as k
     from history where metric not in ('rows', 'held_back_rows')
@@ -283,8 +294,7 @@ kinds as (
 ),
 hours as (
     select c.pipeline, c.table_name, c.tenant_id, c.hour, f.metric, f.dimension, coalesce(s.k, 0) as k,
-           case when f.metric in ('filled_rows', 'value_rows') then coalesce(c.valued, c.seen)
-                when f.metric = 'not_applicable_rows' then c.seen + c.not_applicable else c.seen end as n
+           {_among("f.metric", "coalesce(c.valued, c.seen)", "c.seen + c.not_applicable", "c.seen")} as n
     from each_tenant as c join kinds as f using (pipeline, table_name, tenant_id)
     left join shares as s on s.pipeline = c.pipeline and s.table_name = c.table_name and s.tenant_id = c.tenant_id and s.hour = c.hour
       and s.metric = f.metric and s.dimension is not distinct from f.dimension
@@ -305,16 +315,26 @@ spread as (
       and u.metric = h.metric and u.dimension is not distinct from h.dimension
     where h.n > 0 group by all
 )
-select {part} as part, u.*, s.spread from usual as u join spread as s
+select {{part}} as part, u.*, s.spread from usual as u join spread as s
   on s.pipeline = u.pipeline and s.table_name = u.table_name and s.tenant_id = u.tenant_id and s.metric = u.metric
  and s.dimension is not distinct from u.dimension;
 """
-"""Of each share: what it usually is, and how far an hour usually strays, in units of chance.
+"""Of each share: what it usually is, and how far an hour usually strays, in units of chance."""
 
-Values are shares of all applicable rows, each of which has an outcome."""
 
-AMONG_IN_WINDOW = """case when e.metric in ('filled_rows', 'value_rows') then a.valued_{0}
-                          when e.metric = 'not_applicable_rows' then a.records_{0} else a.seen_{0} end"""
+def sums_in(windows: Sequence[int]) -> dict[str, str]:
+    """What JUDGED_SHARES sums up in windows of so many hours, each up to a tenant's newest: by the name in braces."""
+    within = "sum({0}) filter (hour > newest - to_hours({1})) as {2}_{1}"
+    counted = {"valued": "coalesce(valued, seen)", "records": "seen + not_applicable", "seen": "seen"}
+    among = {w: _among("e.metric", *(f"a.{name}_{w}" for name in counted)) for w in windows}
+    return {
+        "among_sums": ", ".join(within.format(of, w, name) for w in windows for name, of in counted.items()),
+        "told_sums": ", ".join(within.format("r.value", w, "k") for w in windows),
+        "sums": ", ".join(f"coalesce(k_{w}, 0) as k_{w}, {among[w]} as n_{w}" for w in windows),
+        "structs": ", ".join(f"struct_pack(window_h := {w}, k := k_{w}, n := n_{w})" for w in windows),
+    }
+
+
 JUDGED_SHARES = f"""
 with newest as (
     select pipeline, table_name, tenant_id, max(hour) as newest from recent_counts

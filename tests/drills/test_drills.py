@@ -15,6 +15,8 @@ from lakehouse.delta import DeltaLog
 from tests.drills.scene import CUSTOMERS, SOURCE, Scene, Worker, wait_until
 from tests.lake import GOLD
 
+pytestmark = pytest.mark.long
+
 ARRIVALS = {
     failpoints.LISTING: 2,
     failpoints.READING: 2,

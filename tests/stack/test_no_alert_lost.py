@@ -28,6 +28,8 @@ from lakehouse.ops.store import OpsReader, OpsWriter
 from lakehouse.settings import USER_FILE, Settings
 from tests.lake import TestLake
 
+pytestmark = pytest.mark.long
+
 KILLED = ("evaluator", "dagster-daemon", "trino", "spark", "minio")
 AWAY_S = 12
 ROUND_S = 2

@@ -16,6 +16,8 @@ from infra.trino_client import TrinoProblem, query
 from lakehouse.settings import Settings
 from tests.lake import TestLake, event
 
+pytestmark = pytest.mark.long
+
 PATIENCE_S = 240
 DONE = dg.DagsterRunStatus.SUCCESS
 WAY = ("bronze.provider_events", "silver.auth_events", "gold.user_days", "gold.auth_daily")

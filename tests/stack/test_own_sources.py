@@ -13,6 +13,8 @@ from lakehouse.settings import SHIPPED_SOURCES
 from tests.lake import TestLake, event
 from tests.stack.test_outages import wait_for_rows
 
+pytestmark = pytest.mark.long
+
 NAME = "own_events"
 
 

@@ -16,6 +16,8 @@ from lakehouse.scaffold.shapes import quoted
 from lakehouse.sources import Source, TimeText, read_source
 from tests.unit.sources.files import FORMATS, TIMES
 
+pytestmark = pytest.mark.long
+
 DEMO = Path(__file__).resolve().parents[3] / "demo_data"
 FOLDERS = sorted(path for path in DEMO.iterdir() if path.is_dir())
 RECORDS = 100

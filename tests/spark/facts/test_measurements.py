@@ -7,8 +7,12 @@ from collections import Counter
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
+
 from lakehouse.tables import table
 from tests.lake import SOURCE, Event, TestLake, event
+
+pytestmark = pytest.mark.long
 
 PARTS = """
 select metric, dimension, tenant_id, strftime(bucket_start, '%H:%M') as bucket, bucket_s, sum(value)::int as value

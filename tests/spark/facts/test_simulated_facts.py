@@ -16,6 +16,8 @@ from tests.scorecard.facts import FactStore
 from tests.scorecard.world import BEGIN, DAY, HOUR, World
 from tests.unit.scorecard.lives import live
 
+pytestmark = pytest.mark.long
+
 DAY_AGO = f"{datetime.now(UTC) - DAY:%Y-%m-%d}"
 """What happened long ago is not measured by the hour."""
 MONDAY = BEGIN + 7 * DAY

@@ -17,6 +17,8 @@ from lakehouse.store import s3_client
 from lakehouse.tables import table
 from tests.lake import SOURCE, TestLake, event
 
+pytestmark = pytest.mark.long
+
 DAY, NEXT_DAY = "2023-04-10", "2023-04-11"
 FIRST = date.fromisoformat(DAY)
 UNMAPPABLE = {"http_status_code": 42}

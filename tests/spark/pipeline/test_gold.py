@@ -18,6 +18,8 @@ from lakehouse.tenants import Tenant, TenantRegistry
 from tests.geoip import write_database
 from tests.lake import GOLD, TestLake, event
 
+pytestmark = pytest.mark.long
+
 
 def gold(lake: TestLake, name: str, tenant: str, columns: str, order: str) -> list[tuple[object, ...]]:
     return [tuple(r.values()) for r in lake.rows(f"select {columns} from {name} where tenant_id = '{tenant}' order by {order}")]

@@ -14,6 +14,8 @@ from lakehouse.tables import Table, table
 from lakehouse.tables.bronze import QUARANTINE
 from tests.lake import SOURCE, Event, TestLake, event
 
+pytestmark = pytest.mark.long
+
 TEXT_SOURCE = "linux_auth_log"
 ENTITIES = "stripe_customers"
 FEW, MANY = "staged-few", "staged-many"

@@ -20,6 +20,8 @@ from lakehouse.tables import Column, Table
 from tests.lake import TestLake
 from tests.measured import MIGRATED, NEW, OLD, filled, write
 
+pytestmark = pytest.mark.long
+
 FACTS = Table(
     "ops.t",
     "Facts.",

@@ -12,6 +12,8 @@ from lakehouse.errors import DataError
 from lakehouse.ledger import BatchFile, Ledger, Release
 from tests.lake import SOURCE, TestLake, event
 
+pytestmark = pytest.mark.long
+
 BROKEN = "{broken"
 
 

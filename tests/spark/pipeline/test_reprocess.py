@@ -17,6 +17,8 @@ from lakehouse.ledger import Reprocess
 from lakehouse.sources import Drift, Source
 from tests.lake import SOURCE, TestLake, event
 
+pytestmark = pytest.mark.long
+
 RUN = uuid.uuid4().hex[:6]
 BOTH, AGAIN, CLASH, KILLED, CHANGED, COPIES = (f"{name}-{RUN}" for name in ("both", "again", "clash", "killed", "changed", "copies"))
 WRAPPED, GONE, CELLS = (f"{name}-{RUN}" for name in ("wrapped", "gone", "cells"))

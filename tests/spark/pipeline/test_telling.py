@@ -25,6 +25,8 @@ from lakehouse.tables import table
 from tests.lake import SOURCE, TestLake, event
 from tests.telling import untold, versions
 
+pytestmark = pytest.mark.long
+
 GOLD = table("gold.auth_daily")
 TENANT = f"telling-{uuid.uuid4().hex[:8]}"
 """New in each session, so that an instance that is used again has not seen its records."""
