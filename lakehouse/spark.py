@@ -16,7 +16,7 @@ from weakref import WeakKeyDictionary
 
 import grpc
 from pyspark.errors import PySparkException
-from pyspark.errors.exceptions.connect import SparkConnectGrpcException
+from pyspark.errors.exceptions.connect import SparkConnectException, SparkConnectGrpcException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.connect import proto
@@ -129,7 +129,7 @@ def kept(rows: DataFrame, records: int) -> Iterator[DataFrame]:
     try:
         yield packed.select(f"{PACKED}.*")
     finally:
-        with suppress(SparkConnectGrpcException, grpc.RpcError):  # they are gone with their server
+        with suppress(SparkConnectException, grpc.RpcError):  # they are gone with their server
             packed.unpersist()
 
 
@@ -162,7 +162,7 @@ def show(rows: DataFrame, name: str) -> None:
 
 def end(session: SparkSession) -> None:
     """End a session on its server. Its views go first: the server keeps what they show in memory, also when the session has ended."""
-    with suppress(SparkConnectGrpcException, grpc.RpcError):  # they are gone with their server
+    with suppress(SparkConnectException, grpc.RpcError):  # they are gone with their server
         for name in _views.pop(session, set()):
             session.catalog.dropTempView(name)
     session.stop()
