@@ -5,7 +5,7 @@ BIN   := $(VENV)/bin
 READY := $(VENV)/.ready
 TESTS := $(BIN)/python -m pytest
 ON_SPARK := $(TESTS) -n 2 --dist loadfile --no-loadscope-reorder tests/drills tests/spark tests/store
-ON_STACK := $(TESTS) tests/browser tests/pages tests/stack
+ON_STACK := $(TESTS) tests/stack
 
 # Installed packages are compiled as they are first imported; without the result kept, every process would compile them again: 8 s each.
 unexport PYTHONDONTWRITEBYTECODE
@@ -34,9 +34,10 @@ spark: $(READY) ## tests on an object store and a Spark Connect server
 
 stack: $(READY) ## tests with everything up and a real browser
 	@$(BIN)/python -m infra.browser
+	$(TESTS) -n 2 --dist loadfile tests/browser tests/pages
 	$(ON_STACK) -m "not long"
 
-long: $(READY) ## the long tests: kills in short form, outages, late events, records taken up again; as long as `make test` once more
+long: $(READY) ## the long tests: kills in short form, outages, late events, records taken up again; an hour
 	$(ON_SPARK) -m long
 	$(ON_STACK) -m long
 
