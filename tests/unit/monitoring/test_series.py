@@ -114,6 +114,17 @@ def test_rows_that_came_twice_are_not_told_again_by_the_longer_windows_of_a_smal
     assert Kind.DUPLICATES not in {kind for kind, _, _, _ in judged(for_an_hour, timedelta(hours=3, minutes=20))}
 
 
+def test_a_small_tenant_that_lags_is_judged_by_the_whole_day_before_its_newest_rows() -> None:
+    def fails_for_a_day_and_stops(tenant: str, hour: datetime, counts: Row) -> Row:
+        if tenant != "small" or hour <= FAULT - timedelta(days=1):
+            return counts
+        return {**counts, "success": 0} if hour <= FAULT else dict.fromkeys(counts, 0)
+
+    for hours in (1, 16):
+        found = judged(fails_for_a_day_and_stops, timedelta(hours=hours, minutes=20))
+        assert (Kind.VALUES, SILVER, "small", "outcome=failure") in found
+
+
 def test_however_many_tenants_are_taken_at_once_the_verdicts_are_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     changes = [from_fault("middle", all=0), from_fault(None, all=0.6), from_fault("large", with_ip=0.5)]
     together = [judged(change, timedelta(hours=4, minutes=20)) for change in changes]
