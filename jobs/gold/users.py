@@ -57,7 +57,7 @@ def _step(at: Column, counts: tuple[int, int, int]) -> Column:
 
 def user_features_daily(days: DataFrame) -> DataFrame:
     """gold.user_features_daily from gold.user_days; a row is made from all days of its user up to its own."""
-    known = days.repartition(*USER).withColumns({"failures": F.col("attempts") - F.col("successes"), "_number": F.unix_date("day")})
+    known = days.withColumns({"failures": F.col("attempts") - F.col("successes"), "_number": F.unix_date("day")})
     history = Window.partitionBy(*USER).orderBy("_number")
     until_now = history.rowsBetween(Window.unboundedPreceding, Window.currentRow)
     until_before = history.rowsBetween(Window.unboundedPreceding, -1)

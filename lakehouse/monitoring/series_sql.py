@@ -9,6 +9,8 @@ from collections.abc import Sequence
 
 _SEEN = "'rows', 'quarantined_rows', 'held_back_rows', 'conflicting_rows', 'duplicate_rows'"
 """Measurements of rows that came, whatever became of them."""
+_BY_HOUR = "tenant_id is not null and bucket_s = 3600 and recorded_at <= $1"
+"""Measurements of a tenant's hour that were known at a time."""
 
 
 def _by_bucket(back: str, of: str, before: str = "") -> str:
@@ -19,7 +21,7 @@ with {before} told as (
         pipeline, table_name, tenant_id, bucket_start, metric, dimension, batch_id,
         max_by(value, recorded_at) as value, min(recorded_at) as told_at, max(run_id) as run_id
     from ops.metrics
-    where tenant_id is not null and bucket_s = 3600 and recorded_at <= $1 and {of}
+    where {_BY_HOUR} and {of}
       and bucket_start >= date_trunc('hour', $1::timestamptz) - interval {back}
       and metric in ({_SEEN}, 'filled_rows', 'value_rows', 'not_applicable_rows', 'implausible_rows')
     group by all
@@ -39,7 +41,7 @@ RECENT = _by_bucket(
     f"""
 lagging as (
     select tenant_id from ops.metrics
-    where tenant_id is not null and bucket_s = 3600 and recorded_at <= $1 and pipeline in (select unnest($2))
+    where {_BY_HOUR} and pipeline in (select unnest($2))
       and bucket_start >= date_trunc('hour', $1::timestamptz) - interval 2 days and metric in ({_SEEN}, 'not_applicable_rows') and value > 0
     group by pipeline, table_name, tenant_id having max(bucket_start) < $4
 ),
